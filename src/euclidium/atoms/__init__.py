@@ -1,0 +1,3 @@
+"""euclidium.atoms"""
+
+__all__: list[str] = []

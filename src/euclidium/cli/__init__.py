@@ -1,0 +1,3 @@
+"""euclidium.cli"""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""euclidium.models"""
+
+__all__: list[str] = []

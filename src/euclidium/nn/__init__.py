@@ -1,0 +1,3 @@
+"""euclidium.nn"""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""euclidium.o3"""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""euclidium.ops"""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""euclidium.plot"""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""euclidium.simulate"""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""euclidium.train"""
+
+__all__: list[str] = []
