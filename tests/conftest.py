@@ -1,0 +1,46 @@
+"""What every test may rely on: the same random numbers, and no global state left by another."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+settings.register_profile("euclidium", deadline=None, derandomize=True, max_examples=20)
+settings.load_profile("euclidium")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if "gpu" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def _global_state() -> dict[str, object]:
+    return {
+        "default dtype": torch.get_default_dtype(),
+        "default device": torch.get_default_device(),
+        "gradients": torch.is_grad_enabled(),
+        "threads": torch.get_num_threads(),
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "matrix product precision": torch.get_float32_matmul_precision(),
+        "NumPy's handling of errors": np.geterr(),
+        "NumPy's printing": np.get_printoptions(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_global():
+    """Seed the global generators, and fail a test that leaves process-wide state behind."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    before = _global_state()
+    yield
+    after = _global_state()
+    changed = [name for name in before if before[name] != after[name]]
+    assert not changed, f"the test changed global state: {', '.join(changed)}"
