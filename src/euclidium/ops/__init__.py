@@ -1,3 +1,39 @@
-"""euclidium.ops"""
+"""Equivariant operations on tensors: what to compute (plans) and how (backends)."""
 
-__all__: list[str] = []
+from euclidium.ops.dispatch import BACKENDS as BACKENDS
+from euclidium.ops.dispatch import Backend as Backend
+from euclidium.ops.dispatch import BackendStatus as BackendStatus
+from euclidium.ops.dispatch import available_backends as available_backends
+from euclidium.ops.dispatch import choose_backend as choose_backend
+from euclidium.ops.dispatch import convolution as convolution
+from euclidium.ops.dispatch import tensor_product as tensor_product
+from euclidium.ops.harmonics import lengths as lengths
+from euclidium.ops.harmonics import spherical_harmonics as spherical_harmonics
+from euclidium.ops.harmonics import unit_vectors as unit_vectors
+from euclidium.ops.plan import Coupling as Coupling
+from euclidium.ops.plan import Path as Path
+from euclidium.ops.plan import TensorProductPlan as TensorProductPlan
+from euclidium.ops.reference import contraction as contraction
+from euclidium.ops.reference import split_blocks as split_blocks
+from euclidium.ops.segments import Edges as Edges
+from euclidium.ops.segments import segment_sum as segment_sum
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "BackendStatus",
+    "Coupling",
+    "Edges",
+    "Path",
+    "TensorProductPlan",
+    "available_backends",
+    "choose_backend",
+    "contraction",
+    "convolution",
+    "lengths",
+    "segment_sum",
+    "spherical_harmonics",
+    "split_blocks",
+    "tensor_product",
+    "unit_vectors",
+]

@@ -1,0 +1,62 @@
+"""What a model is made of: frozen records that are written into every model file."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Config(BaseModel):
+    """A frozen record that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RadialConfig(Config):
+    """Functions of distance and the network on top of them."""
+
+    basis: Literal["bessel", "gaussian", "chebyshev"] = Field(
+        "bessel", description="radial functions"
+    )
+    size: int = Field(8, ge=2, description="number of radial functions")
+    trainable: bool = Field(False, description="learn the frequencies of the Bessel functions")
+    envelope: Literal["polynomial", "cosine", "xplor"] = Field(
+        "polynomial", description="how the functions reach zero at the cutoff"
+    )
+    power: int = Field(6, ge=2, description="power p of the polynomial envelope")
+    onset: float = Field(0.8, ge=0, lt=1, description="onset of the xplor envelope / cutoff")
+    hidden: tuple[int, ...] = Field((64, 64), description="widths of the radial network")
+
+
+class NequIPConfig(Config):
+    """The NequIP network."""
+
+    kind: Literal["nequip"] = "nequip"
+    channels: int = Field(32, ge=1, description="channels of each irrep")
+    lmax: int = Field(2, ge=0, description="largest degree l of features and harmonics")
+    layers: int = Field(3, ge=1, description="number of interaction layers")
+    parity: bool = Field(False, description="also features whose parity is not (-1)^l")
+    radial: RadialConfig = RadialConfig()
+
+
+class PotentialConfig(Config):
+    """A potential: its network, and the constants taken from the training data."""
+
+    species: tuple[str, ...] = Field(description="chemical symbols the potential knows")
+    cutoff: float = Field(5.0, gt=0, description="cutoff radius, Å")
+    network: NequIPConfig = NequIPConfig()
+    mean_neighbors: float = Field(20.0, gt=0, description="mean number of neighbours of an atom")
+    scale: float = Field(1.0, gt=0, description="scale of the learned atomic energies, eV")
+    reference_energies: dict[str, float] = Field(
+        default_factory=dict, description="energy of each species that is not learned, eV"
+    )
+    dtype: Literal["float32", "float64"] = Field("float32", description="type of the network")
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="extra atomic input features: name and irreps"
+    )
+
+    @field_validator("species")
+    @classmethod
+    def _each_once(cls, species: tuple[str, ...]) -> tuple[str, ...]:
+        if not species or len(set(species)) != len(species):
+            raise ValueError(f"list each species once, got {list(species)}")
+        return species

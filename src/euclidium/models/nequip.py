@@ -1,0 +1,178 @@
+"""The NequIP network: an equivariant backbone of convolutions and gates."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from euclidium.models.config import NequIPConfig, RadialConfig
+from euclidium.nn.convolution import Convolution
+from euclidium.nn.gate import Gate
+from euclidium.nn.linear import Linear
+from euclidium.nn.radial import (
+    BesselBasis,
+    ChebyshevBasis,
+    CosineEnvelope,
+    Enveloped,
+    GaussianBasis,
+    PolynomialEnvelope,
+    RadialBasis,
+    XPLOREnvelope,
+)
+from euclidium.o3.irreps import Irrep, Irreps
+from euclidium.ops.harmonics import lengths, spherical_harmonics
+from euclidium.ops.segments import Edges
+
+
+class NequIP(nn.Module):
+    """Backbone of Batzner et al.: from species and edge vectors to features of each atom.
+
+    Each layer does, with x the features of the layer before,
+
+    x ← Gate( (Linear(Convolution(Linear(x), Y(r̂), r)) + SelfConnection_species(x)) / √2 )
+
+    and the last keeps even scalars only, so that ``irreps_out`` is ``channels x 0e``. ``inputs``
+    names extra features of the atoms by their irreps; they join the species at the first layer.
+
+    Batzner et al., Nat. Commun. 13, 2453 (2022), https://doi.org/10.1038/s41467-022-29939-5
+
+    >>> from euclidium.models.config import NequIPConfig
+    >>> NequIP(NequIPConfig(channels=8), n_species=2, cutoff=5.0, mean_neighbors=20.0).irreps_out
+    8x0e
+    """
+
+    def __init__(
+        self,
+        config: NequIPConfig,
+        n_species: int,
+        cutoff: float,
+        mean_neighbors: float,
+        inputs: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.inputs = {name: Irreps(irreps) for name, irreps in (inputs or {}).items()}
+        self.irreps_edge = Irreps.spherical_harmonics(config.lmax)
+        self.embedding = nn.Parameter(torch.randn(n_species, config.channels))
+        irreps = sum(self.inputs.values(), Irreps([(config.channels, Irrep(0, 1))]))
+        self.layers = nn.ModuleList()
+        for n in range(config.layers):
+            target = _hidden(config) if n < config.layers - 1 else Irreps(f"{config.channels}x0e")
+            basis = radial_basis(config.radial, cutoff)
+            layer = Interaction(
+                irreps, self.irreps_edge, target, basis, config, n_species, mean_neighbors
+            )
+            self.layers.append(layer)
+            irreps = layer.irreps_out
+        self.irreps_out = irreps
+
+    def forward(
+        self,
+        species: Int[Tensor, " atom"],
+        vectors: Float[Tensor, "edge 3"],
+        edges: Edges,
+        inputs: Mapping[str, Tensor],
+    ) -> Float[Tensor, "atom irreps_out"]:
+        """Features of each atom; ``species`` are indices, edge vectors in Å.
+
+        Raises ``ValueError`` if a declared input is missing or has the wrong width.
+        """
+        harmonics = spherical_harmonics(self.irreps_edge, vectors)
+        distances = lengths(vectors)
+        x = torch.cat([self.embedding[species], *self._extra(inputs, vectors)], dim=-1)
+        for layer in self.layers:
+            x = layer(x, species, harmonics, distances, edges)
+        return x
+
+    def _extra(self, inputs: Mapping[str, Tensor], like: Tensor) -> list[Tensor]:
+        """The extra input features, checked."""
+        found = []
+        for name, irreps in self.inputs.items():
+            if name not in inputs or inputs[name].shape[-1] != irreps.dim:
+                got = tuple(inputs[name].shape) if name in inputs else "nothing"
+                raise ValueError(
+                    f"the model needs the input {name!r} ({irreps}, {irreps.dim} numbers for each "
+                    f"atom), got {got}"
+                )
+            found.append(inputs[name].to(like))
+        return found
+
+
+class Interaction(nn.Module):
+    """One layer: convolution, self-connection and gate."""
+
+    shares: Tensor
+
+    def __init__(
+        self,
+        irreps_in: Irreps,
+        irreps_edge: Irreps,
+        target: Irreps,
+        basis: RadialBasis,
+        config: NequIPConfig,
+        n_species: int,
+        mean_neighbors: float,
+    ) -> None:
+        super().__init__()
+        reachable = {
+            ir for a in irreps_in for b in irreps_edge for ir in a.ir * b.ir
+        }
+        target = Irreps([block for block in target if block.ir in reachable])
+        self.gate = Gate.for_irreps(target)
+        keep = Irreps([(1, ir) for ir in {block.ir for block in self.gate.irreps_in}])
+        self.up = Linear(irreps_in, irreps_in)
+        self.convolution = Convolution(
+            irreps_in, irreps_edge, keep, basis, config.radial.hidden, mean_neighbors
+        )
+        self.down = Linear(self.convolution.irreps_out, self.gate.irreps_in)
+        self.self_connection = Linear(irreps_in, self.gate.irreps_in, n_species=n_species)
+        self.irreps_out = self.gate.irreps_out
+        self.register_buffer("shares", self._shares(), persistent=False)
+
+    def forward(
+        self,
+        x: Float[Tensor, "atom irreps_in"],
+        species: Int[Tensor, " atom"],
+        harmonics: Float[Tensor, "edge irreps_edge"],
+        distances: Float[Tensor, " edge"],
+        edges: Edges,
+    ) -> Float[Tensor, "atom irreps_out"]:
+        """The features after this layer."""
+        messages = self.down(self.convolution(self.up(x), harmonics, distances, edges))
+        return self.gate((messages + self.self_connection(x, species)) * self.shares)
+
+    def _shares(self) -> Tensor:
+        """1/√2 where messages and self-connection add up, 1 where there is one of them."""
+        shares = [
+            torch.full((block.dim,), 0.5**0.5 if block.ir in self.self_connection.shared else 1.0)
+            for block in self.gate.irreps_in
+        ]
+        return torch.cat(shares)
+
+
+def radial_basis(config: RadialConfig, cutoff: float) -> Enveloped:
+    """The enveloped radial basis that a configuration names; cutoff in Å.
+
+    >>> radial_basis(RadialConfig(size=6), cutoff=4.0).size
+    6
+    """
+    basis: RadialBasis
+    if config.basis == "bessel":
+        basis = BesselBasis(config.size, cutoff, config.trainable)
+    elif config.basis == "gaussian":
+        basis = GaussianBasis(config.size, cutoff)
+    else:
+        basis = ChebyshevBasis(config.size, cutoff)
+    if config.envelope == "polynomial":
+        return Enveloped(basis, PolynomialEnvelope(cutoff, config.power))
+    if config.envelope == "cosine":
+        return Enveloped(basis, CosineEnvelope(cutoff))
+    return Enveloped(basis, XPLOREnvelope(cutoff, config.onset * cutoff))
+
+
+def _hidden(config: NequIPConfig) -> Irreps:
+    """Irreps of the hidden features."""
+    parities = {l: (1, -1) if config.parity else ((-1) ** l,) for l in range(config.lmax + 1)}
+    return Irreps(
+        [(config.channels, Irrep(l, p)) for l in range(config.lmax + 1) for p in parities[l]]
+    )

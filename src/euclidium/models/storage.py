@@ -1,0 +1,147 @@
+"""A model is one file: safetensors with a JSON header. No code runs on load."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from euclidium.models.config import PotentialConfig
+from euclidium.models.potential import DTYPES, Potential
+from euclidium.o3.convention import CONVENTION
+
+KEY = "euclidium"
+SCHEMA = 1
+UNITS = {"length": "Å", "energy": "eV", "forces": "eV/Å", "stress": "eV/Å³, tension positive"}
+
+
+class ModelFileError(ValueError):
+    """A file that is not a model, or not the one that was written."""
+
+
+def save(
+    model: Potential,
+    path: str | os.PathLike[str],
+    metrics: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model to one file, under a temporary name first.
+
+    The header holds the schema version, the sign conventions, the configuration, units, metrics,
+    provenance and a checksum; ``metrics`` and ``provenance`` are any JSON values. The same model
+    gives the same bytes.
+
+    >>> import tempfile, pathlib
+    >>> from euclidium.models.config import NequIPConfig
+    >>> config = PotentialConfig(species=["Si"], network=NequIPConfig(channels=4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "si.euclidium"
+    ...     save(Potential(config), file)
+    ...     load(file).config.species
+    ('Si',)
+    """
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    header = {
+        "schema": SCHEMA,
+        "task": "potential",
+        "convention": CONVENTION,
+        "units": UNITS,
+        "config": model.config.model_dump(mode="json"),
+        "metrics": dict(metrics or {}),
+        "provenance": dict(provenance or {}),
+    }
+    text = json.dumps(header, sort_keys=True, ensure_ascii=False)
+    metadata = {KEY: text, "sha256": _checksum(text, tensors)}
+    path = Path(path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
+        f.write(to_bytes(tensors, metadata))
+        f.flush()
+        os.fsync(f.fileno())
+    os.chmod(f.name, 0o644)
+    os.replace(f.name, path)
+
+
+def load(
+    path: str | os.PathLike[str],
+    device: torch.device | str = "cpu",
+    dtype: str | None = None,
+) -> Potential:
+    """Read a model, in evaluation mode.
+
+    ``dtype`` is ``"float32"`` or ``"float64"``; without it the type in which the model was trained.
+
+    Raises ``FileNotFoundError`` if there is no such file, and ``ModelFileError`` for a file that is
+    not a model, that is truncated or altered, or that a newer version wrote.
+    """
+    header, tensors = _read(Path(path))
+    try:
+        config = PotentialConfig.model_validate(header["config"])
+        model = Potential(config)
+        model.load_state_dict(tensors)
+    except (KeyError, ValidationError, RuntimeError) as error:
+        raise ModelFileError(
+            f"{path} holds a model that does not fit its own header: write it again"
+        ) from error
+    if dtype is not None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is float32 or float64, got {dtype!r}")
+        model = model.to(DTYPES[dtype])
+    return model.to(device).eval().requires_grad_(False)
+
+
+def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The header of a model file: schema, convention, configuration, units, metrics, provenance.
+
+    Raises as ``load`` does.
+    """
+    return _read(Path(path))[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a file, verified."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no model file {path}: check the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} is not a euclidium model, or it is truncated: it is not a readable "
+            "safetensors file"
+        ) from error
+    if KEY not in metadata:
+        raise ModelFileError(f"{path} is a safetensors file, but not a euclidium model")
+    text = metadata[KEY]
+    if metadata.get("sha256") != _checksum(text, tensors):
+        raise ModelFileError(f"{path} was altered after it was written: its checksum is wrong")
+    header = json.loads(text)
+    if header["schema"] > SCHEMA:
+        raise ModelFileError(
+            f"{path} has schema {header['schema']}, this version reads up to {SCHEMA}: "
+            "update euclidium"
+        )
+    if header["convention"] != CONVENTION:
+        raise ModelFileError(
+            f"{path} uses the sign convention {header['convention']!r}, this version uses "
+            f"{CONVENTION!r}: convert it with the version that wrote it"
+        )
+    return header, tensors
+
+
+def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the header and of every tensor."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,300 @@
+"""Functions of distance: bases, envelopes and the radial network."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from euclidium.nn.activation import Activation
+
+# Number of distances at which second moments over the cutoff sphere are evaluated.
+QUADRATURE = 512
+
+
+class RadialBasis(nn.Module, ABC):
+    """A set of functions of the distance r (Å) on 0 … cutoff.
+
+    Each is scaled so that its mean square over a sphere filled evenly with neighbours is one.
+    """
+
+    size: int
+    cutoff: float
+
+    @abstractmethod
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge basis"]:
+        """All functions at each distance."""
+
+
+class BesselBasis(RadialBasis):
+    """Spherical Bessel functions of degree zero.
+
+    b_n(r) = √(2/3) c sin(n π r / c) / r,    n = 1 … size,   c = cutoff (Å)
+
+    With ``trainable`` the frequencies n π are parameters. The limit r → 0 is finite.
+
+    Gasteiger et al., ICLR 2020, https://doi.org/10.48550/arXiv.2003.03123
+
+    >>> BesselBasis(8, cutoff=5.0)(torch.tensor([0.0, 2.5])).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, size: int, cutoff: float, trainable: bool = False) -> None:
+        super().__init__()
+        self.size, self.cutoff = size, cutoff
+        roots = torch.arange(1, size + 1) * math.pi
+        self.roots = nn.Parameter(roots) if trainable else None
+
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge basis"]:
+        """All functions at each distance."""
+        roots = self.roots
+        if roots is None:
+            roots = torch.arange(1, self.size + 1, dtype=r.dtype, device=r.device) * math.pi
+        frequencies = roots / self.cutoff
+        r = r[:, None]
+        apart = r > 1e-4 * self.cutoff
+        safe = torch.where(apart, r, torch.full_like(r, self.cutoff))
+        # sin(kr)/r = k (1 − (kr)²/6 + …) where the quotient would lose its digits
+        kr = frequencies * r
+        near = frequencies * (1 - kr.square() / 6)
+        values = torch.where(apart, torch.sin(frequencies * safe) / safe, near)
+        return math.sqrt(2 / 3) * self.cutoff * values
+
+
+class GaussianBasis(RadialBasis):
+    """Gaussians at equal distances, as wide as they are apart.
+
+    b_n(r) ∝ exp(−(r − μ_n)² / 2σ²),   μ_n = n σ,   σ = c / (size − 1),   n = 0 … size − 1
+
+    >>> GaussianBasis(6, cutoff=5.0)(torch.tensor([1.0])).shape
+    torch.Size([1, 6])
+    """
+
+    def __init__(self, size: int, cutoff: float) -> None:
+        super().__init__()
+        if size < 2:
+            raise ValueError(f"a Gaussian basis needs at least 2 functions, got {size}")
+        self.size, self.cutoff = size, cutoff
+        self.factors = [1.0] * size
+        self.factors = _unit_factors(self)
+
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge basis"]:
+        """All functions at each distance."""
+        steps = torch.arange(self.size, dtype=r.dtype, device=r.device)
+        distance = r[:, None] * ((self.size - 1) / self.cutoff) - steps
+        return r.new_tensor(self.factors) * torch.exp(-distance.square() / 2)
+
+
+class ChebyshevBasis(RadialBasis):
+    """Chebyshev polynomials of the first kind on 0 … cutoff.
+
+    b_n(r) ∝ T_n(2 r / c − 1),   n = 0 … size − 1
+
+    Drautz, Phys. Rev. B 99, 014104 (2019), https://doi.org/10.1103/PhysRevB.99.014104
+
+    >>> ChebyshevBasis(6, cutoff=5.0)(torch.tensor([1.0])).shape
+    torch.Size([1, 6])
+    """
+
+    def __init__(self, size: int, cutoff: float) -> None:
+        super().__init__()
+        self.size, self.cutoff = size, cutoff
+        self.factors = [1.0] * size
+        self.factors = _unit_factors(self)
+
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge basis"]:
+        """All functions at each distance."""
+        t = 2 * r / self.cutoff - 1
+        functions = [torch.ones_like(t), t]
+        while len(functions) < self.size:
+            functions.append(2 * t * functions[-1] - functions[-2])
+        return r.new_tensor(self.factors) * torch.stack(functions[: self.size], dim=-1)
+
+
+class Envelope(nn.Module, ABC):
+    """A function that is 1 at r = 0 and reaches 0 at the cutoff with two derivatives."""
+
+    cutoff: float
+
+    @abstractmethod
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, " edge"]:
+        """The envelope at each distance; zero beyond the cutoff."""
+
+
+class PolynomialEnvelope(Envelope):
+    """The polynomial with three zero derivatives at the cutoff.
+
+    u(x) = 1 − (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) − p(p+1)/2 x^(p+2),   x = r / cutoff
+
+    Raises ``ValueError`` for p < 2.
+
+    Gasteiger et al., ICLR 2020, https://doi.org/10.48550/arXiv.2003.03123
+
+    >>> PolynomialEnvelope(5.0)(torch.tensor([0.0, 5.0, 7.0])).tolist()
+    [1.0, 0.0, 0.0]
+    """
+
+    def __init__(self, cutoff: float, p: int = 6) -> None:
+        super().__init__()
+        if p < 2:
+            raise ValueError(f"the polynomial envelope needs p of at least 2, got {p}")
+        self.cutoff, self.p = cutoff, p
+
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, " edge"]:
+        """The envelope at each distance; zero beyond the cutoff."""
+        p, x = self.p, (r / self.cutoff).clamp(max=1.0)
+        bracket = (p + 1) * (p + 2) / 2 - p * (p + 2) * x + p * (p + 1) / 2 * x.square()
+        values = 1 - _integer_power(x, p) * bracket
+        return torch.where(r < self.cutoff, values, torch.zeros_like(values))
+
+
+class CosineEnvelope(Envelope):
+    """The squared cosine cutoff; the square makes it smooth to the third derivative.
+
+    u(r) = ((1 + cos(π r / c)) / 2)²
+
+    After Behler and Parrinello, Phys. Rev. Lett. 98, 146401 (2007), whose unsquared function has a
+    jump in its second derivative. https://doi.org/10.1103/PhysRevLett.98.146401
+
+    >>> CosineEnvelope(5.0)(torch.tensor([0.0, 2.5, 7.0])).tolist()
+    [1.0, 0.25, 0.0]
+    """
+
+    def __init__(self, cutoff: float) -> None:
+        super().__init__()
+        self.cutoff = cutoff
+
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, " edge"]:
+        """The envelope at each distance; zero beyond the cutoff."""
+        values = ((1 + torch.cos(math.pi * r / self.cutoff)) / 2).square()
+        return torch.where(r < self.cutoff, values, torch.zeros_like(values))
+
+
+class XPLOREnvelope(Envelope):
+    """One up to ``onset``, then a switch in r² down to the cutoff.
+
+    u = 1 − 10 t³ + 15 t⁴ − 6 t⁵,   t = (r² − a²) / (c² − a²),   a = onset, c = cutoff (Å)
+
+    The switch of X-PLOR and CHARMM is the cubic 1 − 3 t² + 2 t³, whose second derivative jumps at
+    both ends; the quintic has two continuous derivatives. Raises ``ValueError`` unless
+    0 ≤ onset < cutoff.
+
+    Brooks et al., J. Comput. Chem. 4, 187 (1983), https://doi.org/10.1002/jcc.540040211
+
+    >>> XPLOREnvelope(5.0, onset=3.0)(torch.tensor([2.0, 4.123106, 6.0]))
+    tensor([1.0000, 0.5000, 0.0000])
+    """
+
+    def __init__(self, cutoff: float, onset: float) -> None:
+        super().__init__()
+        if not 0 <= onset < cutoff:
+            raise ValueError(f"the onset lies between 0 and the cutoff {cutoff} Å, got {onset} Å")
+        self.cutoff, self.onset = cutoff, onset
+
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, " edge"]:
+        """The envelope at each distance; zero beyond the cutoff."""
+        t = (r.square() - self.onset**2) / (self.cutoff**2 - self.onset**2)
+        t = t.clamp(0.0, 1.0)
+        return 1 - t * t * t * (10 - 15 * t + 6 * t.square())
+
+
+class Enveloped(RadialBasis):
+    """Any basis, brought smoothly to zero at the cutoff.
+
+    The product is scaled so that the mean square over functions and over a sphere filled evenly with
+    neighbours is one.
+
+    >>> basis = Enveloped(BesselBasis(8, 5.0), PolynomialEnvelope(5.0))
+    >>> basis(torch.tensor([5.0])).abs().max().item()
+    0.0
+    """
+
+    def __init__(self, basis: RadialBasis, envelope: Envelope) -> None:
+        super().__init__()
+        self.basis, self.envelope = basis, envelope
+        self.size, self.cutoff = basis.size, envelope.cutoff
+        self.factor = 1.0
+        r, density = sphere_quadrature(self.cutoff)
+        with torch.no_grad():
+            square = self(r).square()
+        self.factor = float((density @ square.mean(-1)) ** -0.5)
+
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge basis"]:
+        """All functions at each distance."""
+        return self.factor * self.basis(r) * self.envelope(r)[:, None]
+
+
+class RadialNetwork(nn.Module):
+    """A multilayer perceptron from the radial basis to the weights of a product.
+
+    Without biases, so that what is zero at the cutoff stays zero, as smoothly. At the start the mean
+    square of each output over a sphere filled evenly with neighbours is one.
+
+    >>> network = RadialNetwork(Enveloped(BesselBasis(8, 5.0), PolynomialEnvelope(5.0)), [64], 96)
+    >>> network(torch.tensor([1.0, 5.0])).shape
+    torch.Size([2, 96])
+    """
+
+    def __init__(
+        self,
+        basis: RadialBasis,
+        hidden: Sequence[int],
+        n_weights: int,
+        activation: str = "silu",
+    ) -> None:
+        super().__init__()
+        self.basis = basis
+        self.activation = Activation(activation)
+        sizes = [basis.size, *hidden, n_weights]
+        self.matrices = nn.ParameterList(
+            torch.randn(n, m) / math.sqrt(n) for n, m in zip(sizes, sizes[1:], strict=False)
+        )
+        self._calibrate()
+
+    def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge weight"]:
+        """The weights at each distance."""
+        return self.hidden(r) @ self.matrices[-1]
+
+    def hidden(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge hidden"]:
+        """The input of the last linear map."""
+        h = self.basis(r)
+        for matrix in list(self.matrices)[:-1]:
+            h = self.activation(h @ matrix)
+        return h
+
+    @torch.no_grad()
+    def _calibrate(self) -> None:
+        """Scale the last matrix to outputs of unit mean square."""
+        r, density = sphere_quadrature(self.basis.cutoff)
+        square = self(r.to(self.matrices[-1].dtype)).double().square()
+        self.matrices[-1].div_((density @ square).sqrt())
+
+
+def sphere_quadrature(
+    cutoff: float,
+) -> tuple[Float[Tensor, " radius"], Float[Tensor, " radius"]]:
+    """Distances, and the share of the neighbours at each if they fill the sphere evenly.
+
+    >>> r, share = sphere_quadrature(5.0)
+    >>> round(float(share.sum()), 12), round(float(share @ r), 4)
+    (1.0, 3.75)
+    """
+    r = (torch.arange(QUADRATURE, dtype=torch.float64) + 0.5) * cutoff / QUADRATURE
+    return r, r.square() / r.square().sum()
+
+
+@torch.no_grad()
+def _unit_factors(basis: RadialBasis) -> list[float]:
+    """The factors that give each function unit mean square over the sphere."""
+    r, density = sphere_quadrature(basis.cutoff)
+    return (density @ basis(r).square()).rsqrt().tolist()
+
+
+def _integer_power(x: Tensor, n: int) -> Tensor:
+    # repeated multiplication, because derivatives of x**n at zero can be nan
+    result = x
+    for _ in range(n - 1):
+        result = result * x
+    return result

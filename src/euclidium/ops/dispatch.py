@@ -1,0 +1,184 @@
+"""The one door to the backends: plans go in, the backend that was chosen executes them."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from euclidium.ops import reference
+from euclidium.ops.plan import TensorProductPlan
+from euclidium.ops.segments import Edges
+
+
+class Backend(Protocol):
+    """What a backend must offer."""
+
+    def tensor_product(
+        self,
+        plan: TensorProductPlan,
+        operands: Sequence[Float[Tensor, "..."]],
+        weights: Float[Tensor, "..."] | None,
+    ) -> Float[Tensor, "..."]:
+        """Execute a plan on tensors with equal leading dimensions."""
+        ...
+
+    def convolution(
+        self,
+        plan: TensorProductPlan,
+        x: Float[Tensor, "node x"],
+        y: Float[Tensor, "edge y"],
+        weights: Float[Tensor, "edge w"],
+        edges: Edges,
+    ) -> Float[Tensor, "node z"]:
+        """Gather, product, weight and sum over the neighbours of each node."""
+        ...
+
+
+BACKENDS: dict[str, Backend] = {"reference": reference}
+"""Every backend by name. ``reference`` is plain torch and defines what is right."""
+
+
+@dataclass(frozen=True)
+class BackendStatus:
+    """Whether a backend can run here, and if not, why."""
+
+    name: str
+    available: bool
+    reason: str
+
+
+def available_backends() -> list[BackendStatus]:
+    """What can run here.
+
+    >>> available_backends()
+    [BackendStatus(name='reference', available=True, reason='plain torch, on every device')]
+    """
+    return [BackendStatus("reference", True, "plain torch, on every device")]
+
+
+def choose_backend(device: torch.device | str) -> str:
+    """The backend for tensors on a device: the reference, until a faster one is installed.
+
+    >>> choose_backend("cpu")
+    'reference'
+    """
+    del device  # the rule looks at the device once there is a choice
+    return "reference"
+
+
+def tensor_product(
+    plan: TensorProductPlan,
+    *operands: Float[Tensor, "..."],
+    weights: Float[Tensor, "..."] | None = None,
+    backend: str | None = None,
+) -> Float[Tensor, "..."]:
+    """Execute a plan: z = Σ_paths coefficient · C W x y ….
+
+    Operands have shape (…, irreps.dim) and may broadcast; ``weights`` has shape (…, n_weights), one
+    set for all or one for each item, and is left out for plans without weights. ``backend`` is a
+    name in ``BACKENDS``; without one ``choose_backend`` decides.
+
+    Raises ``ValueError`` for a last dimension that does not fit the plan, ``TypeError`` for tensors
+    of different types. Under autocast the widest of the types is used.
+
+    >>> plan = TensorProductPlan.full("1o", "1o", keep="0e")
+    >>> x = torch.tensor([1.0, 2.0, 2.0])
+    >>> tensor_product(plan, x, x) * 3**0.5
+    tensor([9.])
+    """
+    if len(operands) != len(plan.operands):
+        raise ValueError(f"the plan has {len(plan.operands)} operands, got {len(operands)}")
+    for n, (operand, irreps) in enumerate(zip(operands, plan.operands, strict=True)):
+        _check_width(f"operand {n} ({irreps})", operand, irreps.dim)
+    _check_weights(plan, weights)
+    chosen = _backend(backend, operands[0])
+    if torch.is_autocast_enabled(operands[0].device.type):
+        dtype = _common_type(operands if weights is None else [*operands, weights])
+        operands = tuple(operand.to(dtype) for operand in operands)
+        weights = None if weights is None else weights.to(dtype)
+        with torch.autocast(operands[0].device.type, enabled=False):
+            return chosen.tensor_product(plan, operands, weights)
+    _check_types(operands if weights is None else [*operands, weights])
+    return chosen.tensor_product(plan, operands, weights)
+
+
+def convolution(
+    plan: TensorProductPlan,
+    x: Float[Tensor, "node x"],
+    harmonics: Float[Tensor, "edge y"],
+    weights: Float[Tensor, "edge w"],
+    edges: Edges,
+    backend: str | None = None,
+) -> Float[Tensor, "node z"]:
+    """Sum of weighted messages over neighbours, as one operation.
+
+    z_i = Σ_{j → i} plan(x_j, Y_ij; w_ij)
+
+    with the sender's features x (node, plan.x.dim), the edge's harmonics Y (edge, plan.y.dim) and
+    weights w (edge, plan.n_weights). Differentiable in x, Y and w to any order. A node without
+    neighbours gets zero.
+
+    Raises ``ValueError`` for shapes that do not fit the plan or the edges, ``TypeError`` for tensors
+    of different types.
+
+    >>> plan = TensorProductPlan.channelwise("2x0e", "0e + 1o")
+    >>> edges = Edges.from_receivers(torch.tensor([1]), torch.tensor([0]), n_nodes=2)
+    >>> convolution(plan, torch.ones(2, 2), torch.ones(1, 4), torch.ones(1, 4), edges).shape
+    torch.Size([2, 8])
+    """
+    if len(plan.operands) != 2:
+        raise ValueError(f"a convolution needs a plan of two operands, got {len(plan.operands)}")
+    _check_width(f"x ({plan.x})", x, plan.x.dim)
+    _check_width(f"harmonics ({plan.y})", harmonics, plan.y.dim)
+    _check_weights(plan, weights)
+    if x.shape[0] != edges.n_nodes:
+        raise ValueError(f"x has {x.shape[0]} nodes, the edges have {edges.n_nodes}")
+    for name, values in (("harmonics", harmonics), ("weights", weights)):
+        if values.shape[0] != edges.n_edges:
+            raise ValueError(f"{name} have {values.shape[0]} edges, expected {edges.n_edges}")
+    chosen = _backend(backend, x)
+    if torch.is_autocast_enabled(x.device.type):
+        dtype = _common_type([x, harmonics, weights])
+        with torch.autocast(x.device.type, enabled=False):
+            return chosen.convolution(
+                plan, x.to(dtype), harmonics.to(dtype), weights.to(dtype), edges
+            )
+    _check_types([x, harmonics, weights])
+    return chosen.convolution(plan, x, harmonics, weights, edges)
+
+
+def _backend(name: str | None, like: Tensor) -> Backend:
+    name = choose_backend(like.device) if name is None else name
+    if name not in BACKENDS:
+        raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(BACKENDS)}")
+    return BACKENDS[name]
+
+
+def _check_width(name: str, values: Tensor, width: int) -> None:
+    if values.shape[-1:] != (width,):
+        raise ValueError(
+            f"{name} needs a last dimension of {width}, got a tensor of shape {tuple(values.shape)}"
+        )
+
+
+def _check_weights(plan: TensorProductPlan, weights: Tensor | None) -> None:
+    if weights is not None:
+        _check_width("weights", weights, plan.n_weights)
+    elif plan.n_weights:
+        raise ValueError(f"the plan needs {plan.n_weights} weights, got none: pass weights=…")
+
+
+def _common_type(tensors: Sequence[Tensor]) -> torch.dtype:
+    # sums over neighbours lose too much in bfloat16, so a product under autocast takes the widest
+    return functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+
+
+def _check_types(tensors: Sequence[Tensor]) -> None:
+    types = {tensor.dtype for tensor in tensors}
+    if len(types) > 1:
+        names = ", ".join(sorted(str(t).removeprefix("torch.") for t in types))
+        raise TypeError(f"tensors of different types met ({names}): convert them to one first")

@@ -1,0 +1,132 @@
+"""Real spherical harmonics of tensors, differentiable to any order and everywhere."""
+
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from euclidium.o3.harmonics import Recurrence, recurrence
+from euclidium.o3.irreps import Irreps
+
+# Shorter vectors have no direction: they count as the zero vector.
+SHORTEST = 1e-12
+
+
+def spherical_harmonics(
+    degrees: int | list[int] | Irreps | str,
+    vectors: Float[Tensor, "*batch 3"],
+    normalize: bool = True,
+    normalization: str = "component",
+) -> Float[Tensor, "*batch components"]:
+    """Real spherical harmonics Y_lm of each vector, degree after degree.
+
+    With ``normalize`` the vectors are first brought to unit length; without, Y_lm is the homogeneous
+    polynomial |r|^l Y_lm(r/|r|). ``normalization`` fixes Σ_m Y_lm² on the unit sphere: 2l + 1
+    (``component``), 1 (``norm``) or (2l + 1) / 4π (``integral``). The degree l = 1 is (x, y, z).
+
+    Values and derivatives of every order are finite everywhere. The zero vector has no direction:
+    there Y_lm = 0 for l > 0, and the first derivative is that of the polynomial.
+
+    Raises ``ValueError`` for vectors that do not have three components, or for irreps with a
+    multiplicity or a parity that harmonics do not have.
+
+    The polynomials follow from the recurrence of ``euclidium.o3.recurrence``:
+    Bigi et al., J. Chem. Phys. 159, 064802 (2023), https://doi.org/10.1063/5.0156307
+
+    >>> spherical_harmonics([0, 1], torch.tensor([0.0, 0.0, 2.0]), normalization="norm")
+    tensor([1., 0., 0., 1.])
+    """
+    if vectors.shape[-1:] != (3,):
+        raise ValueError(
+            f"vectors have three components, got a tensor of shape {tuple(vectors.shape)}: "
+            "give x, y, z in the last dimension"
+        )
+    ls = _degrees(degrees)
+    if normalize:
+        vectors = unit_vectors(vectors)
+    components = _solid_harmonics(vectors, max(ls, default=0), normalization)
+    return torch.stack([c for l in ls for c in components[l]], dim=-1)
+
+
+def unit_vectors(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+    """Vectors of length one; vectors below 1e-12 are left as they are, with finite derivatives.
+
+    >>> unit_vectors(torch.tensor([[0.0, 3.0, 4.0], [0.0, 0.0, 0.0]])).tolist()
+    [[0.0, 0.6000000238418579, 0.800000011920929], [0.0, 0.0, 0.0]]
+    """
+    square = vectors.square().sum(-1, keepdim=True)
+    # the inner where keeps the derivative of the branch not taken finite
+    return vectors * torch.where(square > SHORTEST**2, square, torch.ones_like(square)).rsqrt()
+
+
+def lengths(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
+    """Length of each vector; zero, with zero derivatives, for vectors below 1e-12.
+
+    >>> lengths(torch.tensor([[0.0, 3.0, 4.0]])).tolist()
+    [5.0]
+    """
+    square = vectors.square().sum(-1)
+    has_length = square > SHORTEST**2
+    safe = torch.where(has_length, square, torch.ones_like(square)).sqrt()
+    return torch.where(has_length, safe, torch.zeros_like(safe))
+
+
+def _degrees(degrees: int | list[int] | Irreps | str) -> list[int]:
+    """The list of degrees l that are asked for."""
+    if isinstance(degrees, int):
+        return [degrees]
+    if isinstance(degrees, list):
+        return degrees
+    irreps = Irreps(degrees)
+    odd = {block.ir.l % 2: block.ir.p for block in irreps}
+    for block in irreps:
+        if block.mul != 1 or block.ir.p != odd[block.ir.l % 2] or odd.get(0, 1) != 1:
+            raise ValueError(
+                f"spherical harmonics have multiplicity 1 and parity (-1)^l (or 1), got {irreps}"
+            )
+    return irreps.ls
+
+
+@lru_cache(maxsize=None)
+def _recurrence(lmax: int, normalization: str) -> Recurrence:
+    return recurrence(lmax, normalization)
+
+
+def _solid_harmonics(
+    vectors: Float[Tensor, "*batch 3"], lmax: int, normalization: str
+) -> list[list[Tensor]]:
+    """Components m = -l … l of each degree, as polynomials of x, y, z."""
+    table = _recurrence(lmax, normalization)
+    x, y, z = vectors.unbind(-1)
+    square = vectors.square().sum(-1)
+    cosines, sines = [torch.ones_like(x)], [torch.zeros_like(x)]
+    for _ in range(lmax):
+        # (z + ix)^m, the azimuth about the polar axis y
+        c, s = cosines[-1], sines[-1]
+        cosines.append(z * c - x * s)
+        sines.append(x * c + z * s)
+    polar = _polar_factors(table, y, square)
+    return [
+        [polar[l][-m] * sines[-m] for m in range(-l, 0)]
+        + [polar[l][m] * cosines[m] for m in range(l + 1)]
+        for l in range(lmax + 1)
+    ]
+
+
+def _polar_factors(table: Recurrence, y: Tensor, square: Tensor) -> list[list[Tensor]]:
+    """P[l][m] of the recurrence, m = 0 … l."""
+    factors: list[list[Tensor]] = []
+    for l in range(table.lmax + 1):
+        row: list[Tensor] = []
+        for m in range(l + 1):
+            if m == l:
+                diagonal = float(table.n00) if l == 0 else float(table.d[l])
+                row.append(torch.full_like(y, diagonal) if l == 0 else diagonal * factors[-1][-1])
+            elif m == l - 1:
+                row.append(float(table.a[l, m]) * y * factors[l - 1][m])
+            else:
+                upper = float(table.a[l, m]) * y * factors[l - 1][m]
+                row.append(upper + float(table.b[l, m]) * square * factors[l - 2][m])
+        factors.append(row)
+    return factors

@@ -1,0 +1,219 @@
+"""Plans in plain torch: differentiable to any order, and the definition of what is right."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from euclidium.o3.irreps import Irreps
+from euclidium.ops.plan import Coupling, Path, TensorProductPlan
+from euclidium.ops.segments import Edges, segment_sum
+
+COMPONENTS = "abcdefghijkl"
+
+
+def tensor_product(
+    plan: TensorProductPlan,
+    operands: Sequence[Float[Tensor, "..."]],
+    weights: Float[Tensor, "..."] | None,
+) -> Float[Tensor, "..."]:
+    """Execute a plan path by path; see ``euclidium.ops.tensor_product``."""
+    blocks = [
+        split_blocks(values, irreps) for values, irreps in zip(operands, plan.operands, strict=True)
+    ]
+    results: list[Tensor | None] = [None] * len(plan.out)
+    for path, where, shape in zip(plan.paths, plan.weight_slices, plan.weight_shapes, strict=True):
+        w = None if weights is None or not shape else weights[..., where].unflatten(-1, shape)
+        inputs = [blocks[n][s] for n, s in enumerate(path.segments)]
+        term = _path(path, inputs, w)
+        so_far = results[path.out]
+        results[path.out] = term if so_far is None else so_far + term
+    batch = torch.broadcast_shapes(*(o.shape[:-1] for o in operands), _batch(weights))
+    flat = [
+        operands[0].new_zeros(*batch, block.dim)
+        if term is None
+        else term.expand(*batch, *term.shape[-2:]).flatten(-2)
+        for block, term in zip(plan.out, results, strict=True)
+    ]
+    return torch.cat(flat, dim=-1)
+
+
+def convolution(
+    plan: TensorProductPlan,
+    x: Float[Tensor, "node x"],
+    y: Float[Tensor, "edge y"],
+    weights: Float[Tensor, "edge w"],
+    edges: Edges,
+) -> Float[Tensor, "node z"]:
+    """Gather, product, weight and sum over neighbours; see ``euclidium.ops.convolution``."""
+    if is_channelwise(plan):
+        messages = _channelwise_messages(plan, x.index_select(0, edges.senders), y, weights)
+    else:
+        messages = tensor_product(plan, (x.index_select(0, edges.senders), y), weights)
+    return segment_sum(messages, edges.receivers, edges.n_nodes)
+
+
+def contraction(
+    plan: TensorProductPlan,
+    slot: str,
+    x: Float[Tensor, "node x"] | None,
+    y: Float[Tensor, "edge y"] | None,
+    weights: Float[Tensor, "edge w"] | None,
+    z: Float[Tensor, "node z"] | None,
+    edges: Edges,
+) -> Float[Tensor, "..."]:
+    """The derivative of F(x, y, w, z) = ⟨z, convolution(x, y, w)⟩ with respect to one slot.
+
+    The slot that is asked for, one of ``"x"``, ``"y"``, ``"w"``, ``"z"``, is ``None``. ``"z"`` is the
+    convolution itself. Each derivative of one of the four with respect to one of its arguments is
+    again one of the four, with the slots exchanged: a backend with these four kernels has
+    derivatives of every order.
+    """
+    if slot == "z":
+        assert x is not None and y is not None and weights is not None
+        return convolution(plan, x, y, weights, edges)
+    assert z is not None
+    received = z.index_select(0, edges.receivers)
+    if slot == "x":
+        assert y is not None and weights is not None
+        back = tensor_product(plan.transpose(0), (received, y), weights)
+        return segment_sum(back, edges.senders, edges.n_nodes)
+    assert x is not None
+    sent = x.index_select(0, edges.senders)
+    if slot == "y":
+        return tensor_product(plan.transpose(1), (sent, received), weights)
+    assert y is not None
+    return _weight_derivative(plan, sent, y, received)
+
+
+def split_blocks(values: Float[Tensor, "..."], irreps: Irreps) -> list[Float[Tensor, "..."]]:
+    """The blocks of a feature, each as (…, component, channel).
+
+    >>> [tuple(b.shape) for b in split_blocks(torch.zeros(7, 9), Irreps("3x0e + 2x1o"))]
+    [(7, 1, 3), (7, 3, 2)]
+    """
+    return [
+        values[..., where].unflatten(-1, (block.ir.dim, block.mul))
+        for block, where in zip(irreps, irreps.slices(), strict=True)
+    ]
+
+
+def is_channelwise(plan: TensorProductPlan) -> bool:
+    """Whether every path keeps the channels of x, has its own block, and meets one channel of y."""
+    return (
+        len(plan.operands) == 2
+        and all(block.mul == 1 for block in plan.y)
+        and all(path.subscripts == "uv,u,v->u" for path in plan.paths)
+        and len({path.out for path in plan.paths}) == len(plan.paths) == len(plan.out)
+    )
+
+
+def constant(coupling: Coupling, like: Tensor) -> Tensor:
+    """The coefficients of a coupling with the type and on the device of another tensor."""
+    if torch.compiler.is_compiling():
+        return torch.tensor(coupling.array.tolist(), dtype=like.dtype, device=like.device)
+    return _stored(coupling, like.dtype, like.device)
+
+
+@lru_cache(maxsize=None)
+def _stored(value: Coupling, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(value.array, dtype=dtype, device=device)
+
+
+def _batch(weights: Tensor | None) -> torch.Size:
+    return torch.Size() if weights is None else weights.shape[:-1]
+
+
+def _path(path: Path, inputs: list[Tensor], weights: Tensor | None) -> Tensor:
+    """One path: the operands meet the coefficients one after another, the weights at the end."""
+    n = len(inputs)
+    components = COMPONENTS[:n]
+    out = COMPONENTS[n]
+    result = constant(path.coupling, inputs[0]) * path.coefficient
+    left = components + out
+    batch, channels = "", ""
+    # last operand first: for y on the edges this leaves the smallest intermediates
+    for i in reversed(range(n)):
+        left_after = left.replace(components[i], "")
+        letters = path.operand_subscripts[i]
+        channels_after = "".join(dict.fromkeys(channels + letters))
+        equation = f"{batch}{left}{channels},...{components[i]}{letters}->...{left_after}{channels_after}"
+        result = torch.einsum(equation, result, inputs[i])
+        left, channels, batch = left_after, channels_after, "..."
+    if weights is not None:
+        equation = f"...{out}{channels},...{path.weight_subscripts}->...{out}{path.out_subscripts}"
+        return torch.einsum(equation, result, weights)
+    result = torch.einsum(f"...{out}{channels}->...{out}{path.out_subscripts}", result)
+    return result.flatten(-2) if len(path.out_subscripts) == 2 else result
+
+
+@lru_cache(maxsize=None)
+def _stacked(plan: TensorProductPlan) -> tuple[tuple[int, Coupling, tuple[Path, ...]], ...]:
+    """For each block of x that has paths: the coefficients of all of them, [y, a, (path, c)]."""
+    stacks = []
+    for i, block in enumerate(plan.x):
+        paths = tuple(path for path in plan.paths if path.segments[0] == i)
+        if not paths:
+            continue
+        ends = list(accumulate(path.coupling.shape[2] for path in paths))
+        entries = []
+        for path, end in zip(paths, ends, strict=True):
+            start = end - path.coupling.shape[2]
+            first = plan.y.slices()[path.segments[1]].start
+            entries += [
+                ((first + b, a, start + c), value * path.coefficient)
+                for (a, b, c), value in path.coupling.entries
+            ]
+        coupling = Coupling((plan.y.dim, block.ir.dim, ends[-1]), tuple(entries))
+        stacks.append((i, coupling, paths))
+    return tuple(stacks)
+
+
+def _channelwise_messages(
+    plan: TensorProductPlan,
+    x: Float[Tensor, "edge x"],
+    y: Float[Tensor, "edge y"],
+    weights: Float[Tensor, "edge w"],
+) -> Float[Tensor, "edge z"]:
+    """All messages, with one small matrix product per edge and block of x."""
+    weight_of = {path: weights[:, where] for path, where in _weighted(plan)}
+    blocks = split_blocks(x, plan.x)
+    results: list[Tensor] = [x.new_zeros(0)] * len(plan.out)
+    for i, coupling, paths in _stacked(plan):
+        n_y, n_a, n_c = coupling.shape
+        matrix = constant(coupling, x).transpose(1, 2).reshape(n_y, n_c * n_a)
+        rotated = torch.bmm((y @ matrix).view(-1, n_c, n_a), blocks[i])
+        pieces = rotated.split([path.coupling.shape[2] for path in paths], dim=1)
+        for path, piece in zip(paths, pieces, strict=True):
+            results[path.out] = (piece * weight_of[path].unsqueeze(1)).flatten(1)
+    return torch.cat(results, dim=1)
+
+
+def _weighted(plan: TensorProductPlan) -> list[tuple[Path, slice]]:
+    return list(zip(plan.paths, plan.weight_slices, strict=True))
+
+
+def _weight_derivative(
+    plan: TensorProductPlan,
+    x: Float[Tensor, "edge x"],
+    y: Float[Tensor, "edge y"],
+    z: Float[Tensor, "edge z"],
+) -> Float[Tensor, "edge w"]:
+    """∂F/∂w on every edge."""
+    xs, ys, zs = (
+        split_blocks(values, irreps)
+        for values, irreps in ((x, plan.x), (y, plan.y), (z, plan.out))
+    )
+    derivatives = []
+    for path in plan.paths:
+        u, v = path.operand_subscripts
+        equation = f"ea{u},eb{v},ec{path.out_subscripts},abc->e{path.weight_subscripts}"
+        i, j = path.segments
+        coefficients = constant(path.coupling, x) * path.coefficient
+        term = torch.einsum(equation, xs[i], ys[j], zs[path.out], coefficients)
+        derivatives.append(term.flatten(1))
+    return torch.cat(derivatives, dim=1)
