@@ -77,7 +77,8 @@ def prose(paragraph: list[str]) -> Iterator[str]:
 
 def process(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]):
     """Rewrite the lines of one docstring in place, as autodoc asks."""
-    lines[:] = list(convert(lines))
+    written_by_python = lines[:1] and lines[0].startswith("Alias for field number")
+    lines[:] = [] if written_by_python else list(convert(lines))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
