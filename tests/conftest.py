@@ -2,6 +2,7 @@
 
 import random
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -44,3 +45,14 @@ def _nothing_global():
     after = _global_state()
     changed = [name for name in before if before[name] != after[name]]
     assert not changed, f"the test changed global state: {', '.join(changed)}"
+
+
+@pytest.fixture
+def unchecked():
+    """Switch the run-time checks of shape annotations off, as they are for users.
+
+    For tests of our own sentences about wrong shapes, and of code that is compiled.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

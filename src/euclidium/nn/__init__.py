@@ -4,6 +4,8 @@ from euclidium.nn.activation import ACTIVATIONS as ACTIVATIONS
 from euclidium.nn.activation import Activation as Activation
 from euclidium.nn.activation import ScalarActivation as ScalarActivation
 from euclidium.nn.convolution import Convolution as Convolution
+from euclidium.nn.exchange import from_e3nn_weights as from_e3nn_weights
+from euclidium.nn.exchange import to_e3nn_weights as to_e3nn_weights
 from euclidium.nn.gate import Gate as Gate
 from euclidium.nn.linear import Linear as Linear
 from euclidium.nn.norm import BatchNorm as BatchNorm
@@ -42,4 +44,6 @@ __all__ = [
     "ScalarActivation",
     "TensorProduct",
     "XPLOREnvelope",
+    "from_e3nn_weights",
+    "to_e3nn_weights",
 ]

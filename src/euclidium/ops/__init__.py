@@ -10,6 +10,8 @@ from euclidium.ops.dispatch import tensor_product as tensor_product
 from euclidium.ops.harmonics import lengths as lengths
 from euclidium.ops.harmonics import spherical_harmonics as spherical_harmonics
 from euclidium.ops.harmonics import unit_vectors as unit_vectors
+from euclidium.ops.layout import from_e3nn as from_e3nn
+from euclidium.ops.layout import to_e3nn as to_e3nn
 from euclidium.ops.plan import Coupling as Coupling
 from euclidium.ops.plan import Path as Path
 from euclidium.ops.plan import TensorProductPlan as TensorProductPlan
@@ -30,10 +32,12 @@ __all__ = [
     "choose_backend",
     "contraction",
     "convolution",
+    "from_e3nn",
     "lengths",
     "segment_sum",
     "spherical_harmonics",
     "split_blocks",
     "tensor_product",
+    "to_e3nn",
     "unit_vectors",
 ]

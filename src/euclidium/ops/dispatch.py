@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.segments import Edges
 
 
+@runtime_checkable
 class Backend(Protocol):
     """What a backend must offer."""
 
