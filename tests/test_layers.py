@@ -41,7 +41,7 @@ OWNERS = {
     "pydantic": {"models", "train", "cli"},
     "rich": {"cli"},
     "safetensors": {"models/storage.py"},
-    "scipy": {"o3", "atoms", "descriptors", "simulate", "analyze"},
+    "scipy": {"o3", "atoms", "descriptors", "simulate", "analyze", "units.py"},
     "seekpath": {"simulate/phonons.py"},
     "spglib": {"o3", "simulate"},
     "tensorboard": {"train"},

@@ -1,6 +1,7 @@
 """Every public name has one door, says what it is, and shows it."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -51,6 +52,21 @@ def docstrings(value: type | types.FunctionType) -> list[str]:
     return [inspect.getdoc(value) or "" for value in values]
 
 
+def needs_example(value: type | types.FunctionType) -> bool:
+    """Not so: exceptions, what cannot be instantiated, and records, which others return."""
+    if not inspect.isclass(value):
+        return True
+    methods = {name for name, member in vars(value).items() if is_method(name, member)}
+    is_record = dataclasses.is_dataclass(value) and not methods
+    is_abstract = inspect.isabstract(value) or getattr(value, "_is_protocol", False)
+    return not (issubclass(value, Exception) or is_abstract or is_record)
+
+
+def is_method(name: str, member: object) -> bool:
+    """Whether a member of a class is a public method of it."""
+    return name[0] != "_" and callable(getattr(member, "__func__", member))
+
+
 def signatures(value: type | types.FunctionType) -> list[tuple[str, inspect.Signature]]:
     """Public signatures: of a function, or of a class's constructor and public methods."""
     if not inspect.isclass(value):
@@ -58,7 +74,9 @@ def signatures(value: type | types.FunctionType) -> list[tuple[str, inspect.Sign
     found = []
     for name, member in vars(value).items():
         function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
-        if inspect.isfunction(function) and (name[0] != "_" or name in ("__init__", "__call__")):
+        ours = getattr(function, "__module__", None) == value.__module__  # not typing.Protocol's
+        public = name[0] != "_" or name in ("__init__", "__call__")
+        if inspect.isfunction(function) and ours and public:
             found.append((f"{value.__name__}.{name}", inspect.signature(function)))
     return found
 
@@ -118,14 +136,11 @@ def test_everything_says_what_it_is(name: str):
 
 @pytest.mark.parametrize("door", DOORS)
 def test_everything_shows_an_example(door: str):
-    """A doctest in the docstring, or in that of a method; exceptions and abstract classes apart."""
+    """A doctest, in the docstring or in that of a method."""
     without = [
         name
         for name, value in callables(door).items()
-        if not (
-            inspect.isclass(value) and (issubclass(value, Exception) or inspect.isabstract(value))
-        )
-        and not any(">>>" in text for text in docstrings(value))
+        if needs_example(value) and not any(">>>" in text for text in docstrings(value))
     ]
     assert not without, f"show how they are used: {', '.join(without)}"
 
