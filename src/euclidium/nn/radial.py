@@ -158,8 +158,8 @@ class CosineEnvelope(Envelope):
     After Behler and Parrinello, Phys. Rev. Lett. 98, 146401 (2007), whose unsquared function has a
     jump in its second derivative. https://doi.org/10.1103/PhysRevLett.98.146401
 
-    >>> CosineEnvelope(5.0)(torch.tensor([0.0, 2.5, 7.0])).tolist()
-    [1.0, 0.25, 0.0]
+    >>> CosineEnvelope(5.0)(torch.tensor([0.0, 2.5, 7.0]))
+    tensor([1.0000, 0.2500, 0.0000])
     """
 
     def __init__(self, cutoff: float) -> None:

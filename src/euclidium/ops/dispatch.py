@@ -89,7 +89,7 @@ def tensor_product(
     >>> plan = TensorProductPlan.full("1o", "1o", keep="0e")
     >>> x = torch.tensor([1.0, 2.0, 2.0])
     >>> tensor_product(plan, x, x) * 3**0.5
-    tensor([9.])
+    tensor([9.0000])
     """
     if len(operands) != len(plan.operands):
         raise ValueError(f"the plan has {len(plan.operands)} operands, got {len(operands)}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from euclidium.o3.coupling import wigner_3j
 from euclidium.o3.irreps import Irrep, Irreps
+from euclidium.o3.reduced import ReducedTensorProducts
 
 
 @dataclass(frozen=True)
@@ -399,8 +400,6 @@ def _symmetric_couplings(
     irreps: tuple[Irrep, ...], keep: tuple[Irrep, ...]
 ) -> tuple[tuple[Irrep, Coupling], ...]:
     """An orthonormal basis of the equivariants of a product, symmetric under equal factors."""
-    from euclidium.o3.reduced import ReducedTensorProducts
-
     letters = "abcdefghijkl"[: len(irreps)]
     swaps = [
         letters[:n] + letters[n + 1] + letters[n] + letters[n + 2 :]
