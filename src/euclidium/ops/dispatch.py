@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from euclidium.o3.irreps import Irreps
 from euclidium.ops import reference
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.segments import Edges
@@ -94,7 +95,7 @@ def tensor_product(
     if len(operands) != len(plan.operands):
         raise ValueError(f"the plan has {len(plan.operands)} operands, got {len(operands)}")
     for n, (operand, irreps) in enumerate(zip(operands, plan.operands, strict=True)):
-        _check_width(f"operand {n} ({irreps})", operand, irreps.dim)
+        _check_width(f"operand {n}", operand, irreps.dim, irreps)
     _check_weights(plan, weights)
     chosen = _backend(backend, operands[0])
     if torch.is_autocast_enabled(operands[0].device.type):
@@ -133,8 +134,8 @@ def convolution(
     """
     if len(plan.operands) != 2:
         raise ValueError(f"a convolution needs a plan of two operands, got {len(plan.operands)}")
-    _check_width(f"x ({plan.x})", x, plan.x.dim)
-    _check_width(f"harmonics ({plan.y})", harmonics, plan.y.dim)
+    _check_width("x", x, plan.x.dim, plan.x)
+    _check_width("harmonics", harmonics, plan.y.dim, plan.y)
     _check_weights(plan, weights)
     if x.shape[0] != edges.n_nodes:
         raise ValueError(f"x has {x.shape[0]} nodes, the edges have {edges.n_nodes}")
@@ -159,10 +160,12 @@ def _backend(name: str | None, like: Tensor) -> Backend:
     return BACKENDS[name]
 
 
-def _check_width(name: str, values: Tensor, width: int) -> None:
+def _check_width(name: str, values: Tensor, width: int, irreps: Irreps | None = None) -> None:
     if values.shape[-1:] != (width,):
+        described = name if irreps is None else f"{name} ({irreps})"
         raise ValueError(
-            f"{name} needs a last dimension of {width}, got a tensor of shape {tuple(values.shape)}"
+            f"{described} needs a last dimension of {width}, "
+            f"got a tensor of shape {tuple(values.shape)}"
         )
 
 

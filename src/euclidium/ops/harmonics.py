@@ -1,13 +1,15 @@
 """Real spherical harmonics of tensors, differentiable to any order and everywhere."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from euclidium.o3.harmonics import Recurrence, recurrence
+from euclidium.o3.harmonics import recurrence
 from euclidium.o3.irreps import Irreps
+from euclidium.ops.tracing import traced_as_constant
 
 # Shorter vectors have no direction: they count as the zero vector.
 SHORTEST = 1e-12
@@ -72,6 +74,7 @@ def lengths(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
     return torch.where(has_length, safe, torch.zeros_like(safe))
 
 
+@traced_as_constant
 def _degrees(degrees: int | list[int] | Irreps | str) -> list[int]:
     """The list of degrees l that are asked for."""
     if isinstance(degrees, int):
@@ -88,16 +91,31 @@ def _degrees(degrees: int | list[int] | Irreps | str) -> list[int]:
     return irreps.ls
 
 
+class _Table(NamedTuple):
+    """The recurrence as plain numbers."""
+
+    start: float
+    diagonal: list[float]
+    a: list[list[float]]
+    b: list[list[float]]
+
+
+@traced_as_constant
+def _table(lmax: int, normalization: str) -> _Table:
+    return _cached_table(lmax, normalization)
+
+
 @lru_cache(maxsize=None)
-def _recurrence(lmax: int, normalization: str) -> Recurrence:
-    return recurrence(lmax, normalization)
+def _cached_table(lmax: int, normalization: str) -> _Table:
+    table = recurrence(lmax, normalization)
+    return _Table(float(table.n00), table.d.tolist(), table.a.tolist(), table.b.tolist())
 
 
 def _solid_harmonics(
     vectors: Float[Tensor, "*batch 3"], lmax: int, normalization: str
 ) -> list[list[Tensor]]:
     """Components m = -l … l of each degree, as polynomials of x, y, z."""
-    table = _recurrence(lmax, normalization)
+    table = _table(lmax, normalization)
     x, y, z = vectors.unbind(-1)
     square = vectors.square().sum(-1)
     cosines, sines = [torch.ones_like(x)], [torch.zeros_like(x)]
@@ -106,7 +124,7 @@ def _solid_harmonics(
         c, s = cosines[-1], sines[-1]
         cosines.append(z * c - x * s)
         sines.append(x * c + z * s)
-    polar = _polar_factors(table, y, square)
+    polar = _polar_factors(table, lmax, y, square)
     return [
         [polar[l][-m] * sines[-m] for m in range(-l, 0)]
         + [polar[l][m] * cosines[m] for m in range(l + 1)]
@@ -114,19 +132,13 @@ def _solid_harmonics(
     ]
 
 
-def _polar_factors(table: Recurrence, y: Tensor, square: Tensor) -> list[list[Tensor]]:
+def _polar_factors(table: _Table, lmax: int, y: Tensor, square: Tensor) -> list[list[Tensor]]:
     """P[l][m] of the recurrence, m = 0 … l."""
-    factors: list[list[Tensor]] = []
-    for l in range(table.lmax + 1):
-        row: list[Tensor] = []
-        for m in range(l + 1):
-            if m == l:
-                diagonal = float(table.n00) if l == 0 else float(table.d[l])
-                row.append(torch.full_like(y, diagonal) if l == 0 else diagonal * factors[-1][-1])
-            elif m == l - 1:
-                row.append(float(table.a[l, m]) * y * factors[l - 1][m])
-            else:
-                upper = float(table.a[l, m]) * y * factors[l - 1][m]
-                row.append(upper + float(table.b[l, m]) * square * factors[l - 2][m])
+    factors = [[torch.full_like(y, table.start)]]
+    for l in range(1, lmax + 1):
+        row = [table.a[l][m] * y * factors[l - 1][m] for m in range(l)]
+        for m in range(l - 1):
+            row[m] = row[m] + table.b[l][m] * square * factors[l - 2][m]
+        row.append(table.diagonal[l] * factors[l - 1][l - 1])
         factors.append(row)
     return factors

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,6 +13,7 @@ from torch import Tensor
 from euclidium.o3.irreps import Irreps
 from euclidium.ops.plan import Coupling, Path, TensorProductPlan
 from euclidium.ops.segments import Edges, segment_sum
+from euclidium.ops.tracing import traced_as_constant
 
 COMPONENTS = "abcdefghijkl"
 
@@ -96,11 +99,19 @@ def split_blocks(values: Float[Tensor, "..."], irreps: Irreps) -> list[Float[Ten
     [(7, 1, 3), (7, 3, 2)]
     """
     return [
-        values[..., where].unflatten(-1, (block.ir.dim, block.mul))
-        for block, where in zip(irreps, irreps.slices(), strict=True)
+        values[..., start:stop].unflatten(-1, (components, channels))
+        for start, stop, components, channels in _blocks(irreps)
     ]
 
 
+@traced_as_constant
+def _blocks(irreps: Irreps) -> tuple[tuple[int, int, int, int], ...]:
+    """Start, stop, components and channels of each block."""
+    pairs = zip(irreps, irreps.slices(), strict=True)
+    return tuple((where.start, where.stop, block.ir.dim, block.mul) for block, where in pairs)
+
+
+@traced_as_constant
 def is_channelwise(plan: TensorProductPlan) -> bool:
     """Whether every path keeps the channels of x, has its own block, and meets one channel of y."""
     return (
@@ -114,14 +125,20 @@ def is_channelwise(plan: TensorProductPlan) -> bool:
 def constant(coupling: Coupling, like: Tensor) -> Tensor:
     """The coefficients of a coupling with the type and on the device of another tensor."""
     if torch.compiler.is_compiling():
-        return torch.tensor(coupling.array.tolist(), dtype=like.dtype, device=like.device)
-    return _stored(coupling, like.dtype, like.device)
+        return torch.tensor(_nested(coupling), dtype=like.dtype, device=like.device)
+    # a tensor made under torch.func belongs to its transform and must not be kept; an array may
+    array = _array(coupling, like.dtype == torch.float64)
+    return torch.from_numpy(array).to(like)
+
+
+@traced_as_constant
+def _nested(coupling: Coupling) -> list:
+    return coupling.array.tolist()
 
 
 @lru_cache(maxsize=None)
-def _stored(value: Coupling, dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor(value.array, dtype=dtype, device=device)
+def _array(coupling: Coupling, double: bool) -> np.ndarray:
+    return coupling.array.astype(np.float64 if double else np.float32)
 
 
 def _batch(weights: Tensor | None) -> torch.Size:
@@ -151,26 +168,47 @@ def _path(path: Path, inputs: list[Tensor], weights: Tensor | None) -> Tensor:
     return result.flatten(-2) if len(path.out_subscripts) == 2 else result
 
 
+class _Stack(NamedTuple):
+    """All channelwise paths of one block of x."""
+
+    where: tuple[int, int]  # the block in x
+    shape: tuple[int, int]  # its components a and channels u
+    sizes: tuple[int, ...]  # components c of each path
+    outs: tuple[int, ...]  # block of the result of each path
+    weights: tuple[tuple[int, int], ...]  # weights of each path
+
+
+@traced_as_constant
+def _stacks(plan: TensorProductPlan) -> tuple[_Stack, ...]:
+    return _stacked(plan)[0]
+
+
+@traced_as_constant
+def _nested_couplings(plan: TensorProductPlan) -> list:
+    return [coupling.array.tolist() for coupling in _stacked(plan)[1]]
+
+
 @lru_cache(maxsize=None)
-def _stacked(plan: TensorProductPlan) -> tuple[tuple[int, Coupling, tuple[Path, ...]], ...]:
-    """For each block of x that has paths: the coefficients of all of them, [y, a, (path, c)]."""
-    stacks = []
-    for i, block in enumerate(plan.x):
-        paths = tuple(path for path in plan.paths if path.segments[0] == i)
-        if not paths:
+def _stacked(plan: TensorProductPlan) -> tuple[tuple[_Stack, ...], tuple[Coupling, ...]]:
+    """The stacks, and the coefficients [y, (path, c), a] of each."""
+    stacks, couplings = [], []
+    for i, (block, where) in enumerate(zip(plan.x, plan.x.slices(), strict=True)):
+        numbers = [n for n, path in enumerate(plan.paths) if path.segments[0] == i]
+        if not numbers:
             continue
-        ends = list(accumulate(path.coupling.shape[2] for path in paths))
-        entries = []
-        for path, end in zip(paths, ends, strict=True):
-            start = end - path.coupling.shape[2]
-            first = plan.y.slices()[path.segments[1]].start
-            entries += [
-                ((first + b, a, start + c), value * path.coefficient)
-                for (a, b, c), value in path.coupling.entries
-            ]
-        coupling = Coupling((plan.y.dim, block.ir.dim, ends[-1]), tuple(entries))
-        stacks.append((i, coupling, paths))
-    return tuple(stacks)
+        paths = [plan.paths[n] for n in numbers]
+        sizes = tuple(path.coupling.shape[2] for path in paths)
+        matrix = np.zeros((plan.y.dim, sum(sizes), block.ir.dim))
+        for path, end in zip(paths, accumulate(sizes), strict=True):
+            y = plan.y.slices()[path.segments[1]]
+            c = slice(end - path.coupling.shape[2], end)
+            matrix[y, c] = path.coefficient * path.coupling.array.transpose(1, 2, 0)
+        weights = tuple((plan.weight_slices[n].start, plan.weight_slices[n].stop) for n in numbers)
+        outs = tuple(path.out for path in paths)
+        shape = (block.ir.dim, block.mul)
+        stacks.append(_Stack((where.start, where.stop), shape, sizes, outs, weights))
+        couplings.append(Coupling.from_array(matrix))
+    return tuple(stacks), tuple(couplings)
 
 
 def _channelwise_messages(
@@ -180,21 +218,22 @@ def _channelwise_messages(
     weights: Float[Tensor, "edge w"],
 ) -> Float[Tensor, "edge z"]:
     """All messages, with one small matrix product per edge and block of x."""
-    weight_of = {path: weights[:, where] for path, where in _weighted(plan)}
-    blocks = split_blocks(x, plan.x)
-    results: list[Tensor] = [x.new_zeros(0)] * len(plan.out)
-    for i, coupling, paths in _stacked(plan):
-        n_y, n_a, n_c = coupling.shape
-        matrix = constant(coupling, x).transpose(1, 2).reshape(n_y, n_c * n_a)
-        rotated = torch.bmm((y @ matrix).view(-1, n_c, n_a), blocks[i])
-        pieces = rotated.split([path.coupling.shape[2] for path in paths], dim=1)
-        for path, piece in zip(paths, pieces, strict=True):
-            results[path.out] = (piece * weight_of[path].unsqueeze(1)).flatten(1)
-    return torch.cat(results, dim=1)
+    results: dict[int, Tensor] = {}
+    for stack, matrix in zip(_stacks(plan), _matrices(plan, x), strict=True):
+        where, shape, sizes, outs, weight_ranges = stack
+        rotations = (y @ matrix.flatten(1)).unflatten(1, (sum(sizes), shape[0]))
+        turned = torch.bmm(rotations, x[:, where[0] : where[1]].unflatten(1, shape))
+        pieces = turned.split(sizes, dim=1)
+        for piece, out, (first, last) in zip(pieces, outs, weight_ranges, strict=True):
+            results[out] = (piece * weights[:, None, first:last]).flatten(1)
+    return torch.cat([results[out] for out in range(len(results))], dim=1)
 
 
-def _weighted(plan: TensorProductPlan) -> list[tuple[Path, slice]]:
-    return list(zip(plan.paths, plan.weight_slices, strict=True))
+def _matrices(plan: TensorProductPlan, like: Tensor) -> list[Tensor]:
+    if torch.compiler.is_compiling():
+        nested = _nested_couplings(plan)
+        return [torch.tensor(rows, dtype=like.dtype, device=like.device) for rows in nested]
+    return [constant(coupling, like) for coupling in _stacked(plan)[1]]
 
 
 def _weight_derivative(

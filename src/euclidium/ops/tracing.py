@@ -1,0 +1,15 @@
+"""What a compiler may take as given while it traces an operation."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+Function = TypeVar("Function", bound=Callable)
+
+
+def traced_as_constant(function: Function) -> Function:
+    """Mark a function of plans and numbers: ``torch.compile`` calls it and keeps the result.
+
+    The same mark as ``torch.compiler.assume_constant_result``, which would import the compiler.
+    """
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
