@@ -1,5 +1,6 @@
 """The algebra of O(3), exact, in NumPy float64: irreps, rotations, couplings, harmonics."""
 
+from euclidium.o3.cartesian import CartesianTensor as CartesianTensor
 from euclidium.o3.convention import CONVENTION as CONVENTION
 from euclidium.o3.convention import from_e3nn_permutation as from_e3nn_permutation
 from euclidium.o3.convention import to_e3nn_permutation as to_e3nn_permutation
@@ -10,6 +11,7 @@ from euclidium.o3.harmonics import spherical_harmonics as spherical_harmonics
 from euclidium.o3.irreps import Block as Block
 from euclidium.o3.irreps import Irrep as Irrep
 from euclidium.o3.irreps import Irreps as Irreps
+from euclidium.o3.reduced import ReducedTensorProducts as ReducedTensorProducts
 from euclidium.o3.rotations import angles_to_axis_angle as angles_to_axis_angle
 from euclidium.o3.rotations import angles_to_matrix as angles_to_matrix
 from euclidium.o3.rotations import angles_to_quaternion as angles_to_quaternion
@@ -45,9 +47,11 @@ from euclidium.o3.wigner import wigner_D as wigner_D
 __all__ = [
     "CONVENTION",
     "Block",
+    "CartesianTensor",
     "Irrep",
     "Irreps",
     "Recurrence",
+    "ReducedTensorProducts",
     "angles_to_axis_angle",
     "angles_to_matrix",
     "angles_to_quaternion",

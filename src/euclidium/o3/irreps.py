@@ -467,10 +467,7 @@ class Irreps:
         batch = matrix(Irrep(0, 1)).shape[:-2]
         out = np.zeros((*batch, self.dim, self.dim))
         for (mul, ir), where in zip(self, self.slices(), strict=True):
-            # a view (..., m, u, n, v) of the block, written where u = v
-            block = out[..., where, where].reshape(*batch, ir.dim, mul, ir.dim, mul)
-            for u in range(mul):
-                block[..., :, u, :, u] = matrix(ir)
+            block = matrix(ir)[..., :, None, :, None] * np.eye(mul)[:, None, :]
             out[..., where, where] = block.reshape(*batch, mul * ir.dim, mul * ir.dim)
         return out
 
