@@ -36,7 +36,7 @@ def public(module: types.ModuleType) -> dict[str, object]:
 def callables(layer: str) -> dict[str, type | types.FunctionType]:
     """The functions and classes that a user meets at a door."""
     module = importlib.import_module(f"euclidium.{layer}")
-    found = {name: getattr(module, name) for name in getattr(module, "__all__", vars(module))}
+    found = {name: getattr(module, name) for name in module.__all__}
     return {
         name: value
         for name, value in found.items()
@@ -93,12 +93,12 @@ def test_every_public_name_is_declared(layer: str):
     assert len(module.__all__) == len(set(module.__all__))
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_star_import(layer: str):
+@pytest.mark.parametrize("door", DOORS)
+def test_star_import(door: str):
     namespace = {}
-    exec(f"from euclidium.{layer} import *", namespace)
-    module = importlib.import_module(f"euclidium.{layer}")
-    assert set(module.__all__) <= namespace.keys()
+    exec(f"from euclidium.{door} import *", namespace)
+    module = importlib.import_module(f"euclidium.{door}")
+    assert namespace.keys() - {"__builtins__"} == set(module.__all__)
 
 
 def test_the_package_offers_its_layers():

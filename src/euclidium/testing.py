@@ -9,6 +9,8 @@ from torch import Tensor
 from euclidium.o3.irreps import Irreps
 from euclidium.o3.rotations import rand_matrix
 
+__all__ = ["TOLERANCES", "assert_equivariant", "equivariance_error"]
+
 # Tolerated relative error of equivariance for each type.
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-12}
 
