@@ -1,3 +1,37 @@
-"""euclidium.plot"""
+"""Figures and reports: arrays in, matplotlib axes or a self-contained HTML page out."""
 
-__all__: list[str] = []
+from euclidium.plot.canvas import COLORS as COLORS
+from euclidium.plot.canvas import canvas as canvas
+from euclidium.plot.curves import bands as bands
+from euclidium.plot.curves import dos as dos
+from euclidium.plot.curves import energy_drift as energy_drift
+from euclidium.plot.curves import heat_capacity as heat_capacity
+from euclidium.plot.curves import learning_curve as learning_curve
+from euclidium.plot.curves import parity as parity
+from euclidium.plot.curves import temperature as temperature
+from euclidium.plot.page import Fact as Fact
+from euclidium.plot.page import Picture as Picture
+from euclidium.plot.page import Section as Section
+from euclidium.plot.page import Table as Table
+from euclidium.plot.page import figure_html as figure_html
+from euclidium.plot.page import report as report
+from euclidium.plot.page import write_report as write_report
+
+__all__ = [
+    "COLORS",
+    "Fact",
+    "Picture",
+    "Section",
+    "Table",
+    "bands",
+    "canvas",
+    "dos",
+    "energy_drift",
+    "figure_html",
+    "heat_capacity",
+    "learning_curve",
+    "parity",
+    "report",
+    "temperature",
+    "write_report",
+]
