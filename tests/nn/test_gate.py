@@ -10,7 +10,7 @@ from euclidium.testing import assert_equivariant
 
 def test_equal_to_e3nn():
     # e3nn sorts the irreps of its input; here they are sorted
-    ours = Gate("3x0o+4x0e", "3x0e", "2x1o+1x2e").double()
+    ours = Gate("3x0o+4x0e", "3x0e", "2x1o+1x2e", even_gate="silu").double()
     theirs = TheirGate("3x0o+4x0e", [torch.tanh, silu], "3x0e", [silu], "2x1o+1x2e")
     # e3nn estimates the second moments from samples: take its factors
     ours.scalars.odd.factor, ours.scalars.even.factor = (

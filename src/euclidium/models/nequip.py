@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from euclidium.models.config import NequIPConfig, RadialConfig
+from euclidium.nn.calibration import hard_spheres
 from euclidium.nn.convolution import Convolution
 from euclidium.nn.gate import Gate
 from euclidium.nn.linear import Linear
@@ -22,6 +23,7 @@ from euclidium.nn.radial import (
 )
 from euclidium.o3.irreps import Irrep, Irreps
 from euclidium.ops.harmonics import lengths, spherical_harmonics
+from euclidium.ops.reference import split_blocks
 from euclidium.ops.segments import Edges
 
 
@@ -65,6 +67,7 @@ class NequIP(nn.Module):
             self.layers.append(layer)
             irreps = layer.irreps_out
         self.irreps_out = irreps
+        self._calibrate(cutoff, mean_neighbors)
 
     def forward(
         self,
@@ -83,6 +86,24 @@ class NequIP(nn.Module):
         for layer in self.layers:
             x = layer(x, species, harmonics, distances, edges)
         return x
+
+    @torch.no_grad()
+    def _calibrate(self, cutoff: float, mean_neighbors: float) -> None:
+        """Scale the weights, layer after layer, to unit variance on a random gas.
+
+        Mishkin and Matas, ICLR 2016, https://doi.org/10.48550/arXiv.1511.06422
+        """
+        vectors, edges = hard_spheres(cutoff, mean_neighbors)
+        generator = torch.Generator().manual_seed(0)
+        species = torch.arange(edges.n_nodes) % len(self.embedding)
+        width = sum(irreps.dim for irreps in self.inputs.values())
+        extra = torch.randn(edges.n_nodes, width, generator=generator)
+        x = torch.cat([self.embedding[species], extra], dim=-1)
+        harmonics = spherical_harmonics(self.irreps_edge, vectors).to(x)
+        distances = lengths(vectors).to(x)
+        for layer in self.layers:
+            layer.calibrate(x, species, harmonics, distances, edges)
+            x = layer(x, species, harmonics, distances, edges)
 
     def _extra(self, inputs: Mapping[str, Tensor], like: Tensor) -> list[Tensor]:
         """The extra input features, checked."""
@@ -140,6 +161,27 @@ class Interaction(nn.Module):
         """The features after this layer."""
         messages = self.down(self.convolution(self.up(x), harmonics, distances, edges))
         return self.gate((messages + self.self_connection(x, species)) * self.shares)
+
+    @torch.no_grad()
+    def calibrate(
+        self,
+        x: Float[Tensor, "atom irreps_in"],
+        species: Int[Tensor, " atom"],
+        harmonics: Float[Tensor, "edge irreps_edge"],
+        distances: Float[Tensor, " edge"],
+        edges: Edges,
+    ) -> None:
+        """Scale the weights so that messages and self-connection have unit variance here."""
+        messages = self.convolution(self.up(x), harmonics, distances, edges)
+        for linear, values in (
+            (self.down, self.down(messages)),
+            (self.self_connection, self.self_connection(x, species)),
+        ):
+            blocks = split_blocks(values, linear.irreps_out)
+            for ir in linear.shared:
+                same = [b for b, block in zip(blocks, linear.irreps_out) if block.ir == ir]
+                square = torch.cat(same, dim=-1).square().mean()
+                linear.weights[str(ir)].mul_(torch.where(square > 0, square, 1.0).rsqrt())
 
     def _shares(self) -> Tensor:
         """1/√2 where messages and self-connection add up, 1 where there is one of them."""

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from euclidium.nn.linear import Linear
+from euclidium.nn.linear import Linear, channels_before
 from euclidium.nn.product import FullyConnectedTensorProduct, TensorProduct
 
 
@@ -63,8 +63,8 @@ def _linear_pieces(linear: Linear) -> list[Tensor]:
     for i, source in enumerate(linear.irreps_in):
         for j, target in enumerate(linear.irreps_out):
             if source.ir == target.ir:
-                row = sum(b.mul for b in linear.irreps_in[:i] if b.ir == source.ir)
-                column = sum(b.mul for b in linear.irreps_out[:j] if b.ir == source.ir)
+                row = channels_before(linear.irreps_in, i)
+                column = channels_before(linear.irreps_out, j)
                 matrix = linear.weights[str(source.ir)]
                 pieces.append(matrix[row : row + source.mul, column : column + target.mul])
     return pieces

@@ -16,7 +16,8 @@ class Gate(nn.Module):
 
     The input is ``scalars + gates + gated`` in this order: one gate for each gated channel. Even
     scalars go through ``even``, odd ones through ``odd``, even gates through ``even_gate``, odd gates
-    through ``odd_gate``, all normalised to unit second moment.
+    through ``odd_gate``, all normalised to unit second moment. Gates are bounded by default: products
+    of unbounded ones make the variance grow from layer to layer.
 
     Raises ``ValueError`` if the gates are not scalars or their number is not that of the gated
     channels.
@@ -35,7 +36,7 @@ class Gate(nn.Module):
         gated: Irreps | str,
         even: str = "silu",
         odd: str = "tanh",
-        even_gate: str = "silu",
+        even_gate: str = "sigmoid",
         odd_gate: str = "tanh",
     ) -> None:
         super().__init__()

@@ -47,6 +47,15 @@ class Linear(nn.Module):
         )
         scalars = self.irreps_out.count("0e") if bias else 0
         self.bias = nn.Parameter(torch.zeros(*rows, scalars)) if scalars else None
+        # plain numbers and names, which a compiler can follow
+        self._sources = {
+            str(ir): [n for n, block in enumerate(self.irreps_in) if block.ir == ir]
+            for ir in self.shared
+        }
+        self._targets = [
+            (str(block.ir), channels_before(self.irreps_out, n), block.mul, block.dim)
+            for n, block in enumerate(self.irreps_out)
+        ]
 
     def forward(
         self,
@@ -63,26 +72,23 @@ class Linear(nn.Module):
             wanted = "no species" if self.n_species is None else "the species of each item"
             raise ValueError(f"this Linear expects {wanted}: change n_species or the call")
         blocks = split_blocks(x, self.irreps_in)
-        mixed = {ir: self._mix(ir, blocks, species) for ir in self.shared}
-        taken = dict.fromkeys(self.shared, 0)
-        results = []
-        for block in self.irreps_out:
-            if block.ir not in mixed:
-                results.append(x.new_zeros(*x.shape[:-1], block.dim))
-                continue
-            start = taken[block.ir]
-            taken[block.ir] += block.mul
-            results.append(mixed[block.ir][..., start : start + block.mul].flatten(-2))
+        mixed = {name: self._mix(name, blocks, species) for name in self._sources}
+        results = [
+            mixed[name][..., start : start + mul].flatten(-2)
+            if name in mixed
+            else x.new_zeros(*x.shape[:-1], dim)
+            for name, start, mul, dim in self._targets
+        ]
         return torch.cat(results, dim=-1) if results else x.new_zeros(*x.shape[:-1], 0)
 
-    def _mix(self, ir: Irrep, blocks: list[Tensor], species: Tensor | None) -> Tensor:
+    def _mix(self, name: str, blocks: list[Tensor], species: Tensor | None) -> Tensor:
         """All channels of one irrep, (…, component, channel)."""
-        same = [b for b, block in zip(blocks, self.irreps_in, strict=True) if block.ir == ir]
+        same = [blocks[n] for n in self._sources[name]]
         values = same[0] if len(same) == 1 else torch.cat(same, dim=-1)
-        weights = self.weights[str(ir)]
+        weights = self.weights[name]
         weights = weights if species is None else weights[species]
         result = values @ weights / math.sqrt(weights.shape[-2])
-        if self.bias is not None and ir == "0e":
+        if self.bias is not None and name == "0e":
             bias = self.bias if species is None else self.bias[species]
             result = result + bias.unsqueeze(-2)
         return result
@@ -96,3 +102,8 @@ class Linear(nn.Module):
 def _irreps(irreps: Irreps) -> list[Irrep]:
     """Each irrep once, in order of appearance."""
     return list(dict.fromkeys(block.ir for block in irreps if block.mul))
+
+
+def channels_before(irreps: Irreps, n: int) -> int:
+    """Channels of the irrep of block n in the blocks before it."""
+    return sum(block.mul for block in irreps[:n] if block.ir == irreps[n].ir)

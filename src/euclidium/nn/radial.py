@@ -9,15 +9,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from euclidium.nn.activation import Activation
+from euclidium.nn.calibration import CORE
 
-# Number of distances at which second moments over the cutoff sphere are evaluated.
+# Number of distances at which averages over neighbours are evaluated.
 QUADRATURE = 512
 
 
 class RadialBasis(nn.Module, ABC):
     """A set of functions of the distance r (Å) on 0 … cutoff.
 
-    Each is scaled so that its mean square over a sphere filled evenly with neighbours is one.
+    Each is scaled so that its mean square over typical neighbours is of order one.
     """
 
     size: int
@@ -33,7 +34,7 @@ class BesselBasis(RadialBasis):
 
     b_n(r) = √(2/3) c sin(n π r / c) / r,    n = 1 … size,   c = cutoff (Å)
 
-    With ``trainable`` the frequencies n π are parameters. The limit r → 0 is finite.
+    The factor gives each unit mean square over the whole cutoff sphere. With ``trainable`` the frequencies n π are parameters. The limit r → 0 is finite.
 
     Gasteiger et al., ICLR 2020, https://doi.org/10.48550/arXiv.2003.03123
 
@@ -203,8 +204,8 @@ class XPLOREnvelope(Envelope):
 class Enveloped(RadialBasis):
     """Any basis, brought smoothly to zero at the cutoff.
 
-    The product is scaled so that the mean square over functions and over a sphere filled evenly with
-    neighbours is one.
+    The product is scaled so that the mean square over functions and over neighbours (see
+    ``sphere_quadrature``) is one.
 
     >>> basis = Enveloped(BesselBasis(8, 5.0), PolynomialEnvelope(5.0))
     >>> basis(torch.tensor([5.0])).abs().max().item()
@@ -216,10 +217,10 @@ class Enveloped(RadialBasis):
         self.basis, self.envelope = basis, envelope
         self.size, self.cutoff = basis.size, envelope.cutoff
         self.factor = 1.0
-        r, density = sphere_quadrature(self.cutoff)
+        r, share = sphere_quadrature(self.cutoff)
         with torch.no_grad():
             square = self(r).square()
-        self.factor = float((density @ square.mean(-1)) ** -0.5)
+        self.factor = float((share @ square.mean(-1)) ** -0.5)
 
     def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge basis"]:
         """All functions at each distance."""
@@ -229,8 +230,9 @@ class Enveloped(RadialBasis):
 class RadialNetwork(nn.Module):
     """A multilayer perceptron from the radial basis to the weights of a product.
 
-    Without biases, so that what is zero at the cutoff stays zero, as smoothly. At the start the mean
-    square of each output over a sphere filled evenly with neighbours is one.
+    Without biases, so that what is zero at the cutoff stays zero, as smoothly. At the start each
+    output has mean zero and mean square one over neighbours that fill the cutoff sphere evenly
+    outside a core of 0.3 cutoff, so that messages add up like independent numbers.
 
     >>> network = RadialNetwork(Enveloped(BesselBasis(8, 5.0), PolynomialEnvelope(5.0)), [64], 96)
     >>> network(torch.tensor([1.0, 5.0])).shape
@@ -266,30 +268,37 @@ class RadialNetwork(nn.Module):
 
     @torch.no_grad()
     def _calibrate(self) -> None:
-        """Scale the last matrix to outputs of unit mean square."""
-        r, density = sphere_quadrature(self.basis.cutoff)
-        square = self(r.to(self.matrices[-1].dtype)).double().square()
-        self.matrices[-1].div_((density @ square).sqrt())
+        """Take the mean out of the last matrix and scale its outputs to unit mean square."""
+        r, share = sphere_quadrature(self.basis.cutoff)
+        matrix = self.matrices[-1]
+        hidden = self.hidden(r.to(matrix)).double()
+        mean = share @ hidden
+        weights = matrix.double()
+        weights = weights - torch.outer(mean, mean @ weights) / (mean @ mean)
+        matrix.copy_(weights / (share @ (hidden @ weights).square()).sqrt())
 
 
 def sphere_quadrature(
     cutoff: float,
 ) -> tuple[Float[Tensor, " radius"], Float[Tensor, " radius"]]:
-    """Distances, and the share of the neighbours at each if they fill the sphere evenly.
+    """Distances (Å), and the share of the neighbours at each.
+
+    Neighbours fill the cutoff sphere evenly outside a core of 0.3 cutoff.
 
     >>> r, share = sphere_quadrature(5.0)
-    >>> round(float(share.sum()), 12), round(float(share @ r), 4)
-    (1.0, 3.75)
+    >>> round(float(share.sum()), 12), float(r[share > 0].min()) > 1.5
+    (1.0, True)
     """
     r = (torch.arange(QUADRATURE, dtype=torch.float64) + 0.5) * cutoff / QUADRATURE
-    return r, r.square() / r.square().sum()
+    share = torch.where(r > CORE * cutoff, r.square(), torch.zeros_like(r))
+    return r, share / share.sum()
 
 
 @torch.no_grad()
 def _unit_factors(basis: RadialBasis) -> list[float]:
     """The factors that give each function unit mean square over the sphere."""
-    r, density = sphere_quadrature(basis.cutoff)
-    return (density @ basis(r).square()).rsqrt().tolist()
+    r, share = sphere_quadrature(basis.cutoff)
+    return (share @ basis(r).square()).rsqrt().tolist()
 
 
 def _integer_power(x: Tensor, n: int) -> Tensor:
