@@ -94,7 +94,8 @@ class CartesianTensor:
                 f"not {tensor.shape}"
             )
         batch = tensor.shape[: tensor.ndim - rank]
-        return tensor.reshape(*batch, -1) @ self.change_of_basis.reshape(self.dim, -1).T
+        Q = self.change_of_basis.reshape(self.dim, 3**rank)
+        return tensor.reshape(*batch, 3**rank) @ Q.T
 
     def to_cartesian(self, irreps: Real[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """Tensor (..., 3, 3, ...) of irreps (..., dim), the inverse of ``from_cartesian``.
@@ -110,8 +111,9 @@ class CartesianTensor:
                 f"{self.irreps} has {self.dim} components on the last axis, "
                 f"but the shape is {irreps.shape}"
             )
-        tensor = irreps @ self.change_of_basis.reshape(self.dim, -1)
-        return tensor.reshape(*irreps.shape[:-1], *(3,) * len(self.indices))
+        rank = len(self.indices)
+        tensor = irreps @ self.change_of_basis.reshape(self.dim, 3**rank)
+        return tensor.reshape(*irreps.shape[:-1], *(3,) * rank)
 
     def from_vectors(self, *vectors: Real[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """Irreps (..., dim) of the product of vectors (..., 3), one for each index.

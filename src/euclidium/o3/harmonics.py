@@ -118,7 +118,7 @@ def harmonic_blocks(l: Degrees) -> tuple[Block, ...]:
             )
         return blocks
     degrees = l if isinstance(l, Iterable) else [l]
-    return tuple(Block(1, Irrep(degree, (-1) ** degree)) for degree in degrees)
+    return tuple(Block(1, Irrep(degree, -1 if degree % 2 else 1)) for degree in degrees)
 
 
 def _evaluate(table: Recurrence, x: np.ndarray) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, Union, overload
+from typing import Any, NamedTuple, SupportsIndex, TypeAlias, Union, overload
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -14,6 +14,7 @@ from euclidium.o3.rotations import (
     Angle,
     Rng,
     axis_angle_to_matrix,
+    check_orthogonal,
     quaternion_to_matrix,
 )
 from euclidium.o3.wigner import wigner_D, wigner_D_of_matrix
@@ -48,7 +49,7 @@ class Irrep:
     l: int
     p: int
 
-    def __init__(self, l: IrrepLike, p: int | None = None):
+    def __init__(self, l: IrrepLike, p: SupportsIndex | None = None):
         if p is None:
             l, p = _parse_irrep(l)
         l, p = _integer(l, "degree"), _integer(p, "parity")
@@ -152,7 +153,7 @@ class Irrep:
         degrees = range(abs(self.l - other.l), self.l + other.l + 1)
         return [Irrep(l, self.p * other.p) for l in degrees]
 
-    def __rmul__(self, mul: int) -> "Irreps":
+    def __rmul__(self, mul: SupportsIndex) -> "Irreps":
         return Irreps([(mul, self)])
 
     def __add__(self, other: IrrepsLike) -> "Irreps":
@@ -500,13 +501,13 @@ class Irreps:
     def __radd__(self, other: IrrepsLike) -> "Irreps":
         return Irreps(other) + self
 
-    def __mul__(self, times: int) -> "Irreps":
-        if not isinstance(times, int):
+    def __mul__(self, times: SupportsIndex) -> "Irreps":
+        if not hasattr(times, "__index__"):
             raise TypeError(
                 f"irreps repeat an integer number of times, not {times!r}: "
                 "for the product of two representations make a tensor product"
             )
-        return Irreps(self._blocks * times)
+        return Irreps(self._blocks * operator.index(times))
 
     __rmul__ = __mul__
 
@@ -651,8 +652,6 @@ def _matches(block: Block, rule: object) -> bool:
 
 def _without_reflection(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rotation R or -R, and whether the sign was changed."""
-    R = np.asarray(R, dtype=np.float64)
-    if R.shape[-2:] != (3, 3):
-        raise ValueError(f"an orthogonal matrix has shape (..., 3, 3), not {R.shape}")
+    R = check_orthogonal(R)
     flipped = np.asarray(np.linalg.det(R) < 0)
     return np.where(flipped[..., None, None], -R, R), flipped

@@ -1,5 +1,6 @@
 """Index symmetry of a tensor: signed permutation groups and their orbits on components."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -124,7 +125,7 @@ def orbits(group: Group, dims: tuple[int, ...]) -> Orbits:
     array([1, 2, 1])
     """
     # each component twice, with + and with -, so that signs travel along the orbits
-    n = int(np.prod(dims))
+    n = math.prod(dims)
     label = _connected(_signed_moves(group, dims), 2 * n)
     plus, minus = label[:n], label[n:]
     vanishes: Bool[np.ndarray, "component"] = plus == minus
@@ -142,7 +143,7 @@ def orbits(group: Group, dims: tuple[int, ...]) -> Orbits:
 
 def _signed_moves(group: Group, dims: tuple[int, ...]) -> list[np.ndarray]:
     """Where the generators of the group take each signed component."""
-    n = int(np.prod(dims))
+    n = math.prod(dims)
     at = np.unravel_index(np.arange(n), dims)
     moves = []
     for sign, images in _few_generators(group, len(dims)):

@@ -7,6 +7,7 @@ each pair of an irrep and an orbit of factors is one small eigenvalue problem, w
 0 and 1. Tensors are held in the coordinates of orbits of components, never in full.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -103,8 +104,10 @@ class ReducedTensorProducts:
                     "components on the last axis"
                 )
             product = product[..., :, None] * factor[..., None, :]
-            product = product.reshape(*product.shape[:-2], -1)
-        return product @ self.change_of_basis.reshape(self.irreps_out.dim, -1).T
+            size = product.shape[-2] * product.shape[-1]
+            product = product.reshape(*product.shape[:-2], size)
+        shape = self.irreps_out.dim, math.prod(x.dim for x in self.irreps_in)
+        return product @ self.change_of_basis.reshape(shape).T
 
     def __repr__(self) -> str:
         product = " ⊗ ".join(map(repr, self.irreps_in))
@@ -261,7 +264,7 @@ def _assemble(
     for (ir, _), tensors in families.items():
         mul[ir] += len(tensors)
     irreps = Irreps([(mul[ir], ir) for ir in mul])
-    Q = np.zeros((irreps.dim, int(np.prod(dims))))
+    Q = np.zeros((irreps.dim, math.prod(dims)))
     components = space.components
     present = np.flatnonzero(components.number >= 0)
     columns_of = _members(space.sectors.label[components.number[present]], present)

@@ -407,15 +407,14 @@ def xyz_to_angles(
 # shared steps ---------------------------------------------------------------------------------
 
 
-def check_rotation(R: Real[np.ndarray, "*batch row column"]) -> Float[np.ndarray, "*batch 3 3"]:
-    """R in float64, if it is a rotation to within ``TOLERANCE``, as float32 data are.
+def check_orthogonal(R: Real[np.ndarray, "*batch row column"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """R in float64, if it is orthogonal to within ``TOLERANCE``, as float32 data are.
 
-    Raises ``ValueError`` if the shape is not (..., 3, 3), if R is not orthogonal, or if it
-    contains a reflection.
+    Raises ``ValueError`` if the shape is not (..., 3, 3) or if R is not orthogonal.
 
-    >>> check_rotation(np.diag([1, 1, -1]))
+    >>> check_orthogonal(np.diag([2, 1, 1]))
     Traceback (most recent call last):
-    ValueError: not a rotation: the determinant is -1. For reflections use D_from_matrix.
+    ValueError: not orthogonal: R Rᵀ differs from the identity by 3.0e+00. ...
     """
     R = np.asarray(R, dtype=np.float64)
     if R.shape[-2:] != (3, 3):
@@ -423,9 +422,22 @@ def check_rotation(R: Real[np.ndarray, "*batch row column"]) -> Float[np.ndarray
     error = np.abs(R @ np.swapaxes(R, -1, -2) - np.eye(3)).max(initial=0.0)
     if not error < TOLERANCE:
         raise ValueError(
-            f"not a rotation: R Rᵀ differs from the identity by {error:.1e}. "
-            "Its rows must be orthonormal."
+            f"not orthogonal: R Rᵀ differs from the identity by {error:.1e}. "
+            "The rows of a rotation matrix are orthonormal."
         )
+    return R
+
+
+def check_rotation(R: Real[np.ndarray, "*batch row column"]) -> Float[np.ndarray, "*batch 3 3"]:
+    """R in float64, if it is orthogonal (see ``check_orthogonal``) with determinant +1.
+
+    Raises ``ValueError`` otherwise.
+
+    >>> check_rotation(np.diag([1, 1, -1]))
+    Traceback (most recent call last):
+    ValueError: not a rotation: the determinant is -1. For reflections use D_from_matrix.
+    """
+    R = check_orthogonal(R)
     if (np.linalg.det(R) < 0).any():
         raise ValueError(
             "not a rotation: the determinant is -1. For reflections use D_from_matrix."
@@ -481,7 +493,7 @@ def _last_axis(x: np.ndarray, size: int, name: str) -> np.ndarray:
     """An array as float64, if its last axis has the given size."""
     x = np.asarray(x, dtype=np.float64)
     if x.ndim == 0 or x.shape[-1] != size:
-        raise ValueError(f"the last axis of a {name} has size {size}, but the shape is {x.shape}")
+        raise ValueError(f"{name}: the last axis must have size {size}, but the shape is {x.shape}")
     return x
 
 
@@ -496,5 +508,5 @@ def _unit(v: np.ndarray, name: str) -> np.ndarray:
     """Vectors divided by their length."""
     length = _length(v)
     if (length == 0).any():
-        raise ValueError(f"a {name} of zero length has no direction: give one that is not zero")
+        raise ValueError(f"{name} of zero length: it has no direction, give one that is not zero")
     return v / length
