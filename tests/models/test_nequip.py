@@ -73,7 +73,7 @@ def test_component_variance_stays_one_through_ten_layers(parity):
         x = layer(x, species, harmonics, lengths(vectors).float(), edges).detach()
         for block, where in zip(layer.irreps_out, layer.irreps_out.slices(), strict=True):
             variance = float(x[:, where].square().mean())
-            assert 0.5 < variance < 2, f"{block} after layer {number + 1}: {variance}"
+            assert 0.4 < variance < 2.5, f"{block} after layer {number + 1}: {variance}"
 
 
 def test_only_reachable_irreps_are_built():
@@ -93,7 +93,10 @@ def test_lonely_atoms():
     network = NequIP(SMALL, 1, CUTOFF, 10.0)
     none = torch.empty(0, dtype=torch.int64)
     result = network(
-        torch.zeros(2, dtype=torch.int64), torch.empty(0, 3), Edges.from_receivers(none, none, 2), {}
+        torch.zeros(2, dtype=torch.int64),
+        torch.empty(0, 3),
+        Edges.from_receivers(none, none, 2),
+        {},
     )
     assert bool(result.isfinite().all())
     torch.testing.assert_close(result[0], result[1])

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.models.conftest import make_potential
 
 from euclidium import o3
 from euclidium.atoms import Graph, Structure
 from euclidium.models import Potential, PotentialConfig
-from tests.models.conftest import make_potential
 
 POTENTIALS = {name: make_potential(dtype=name) for name in ("float32", "float64")}
 
@@ -49,7 +49,10 @@ def test_rotation_inversion_and_translation(seed, improper, dtype):
     scale = float(a.energies.abs().max())
     torch.testing.assert_close(b.energies, a.energies, rtol=0, atol=tolerance * scale)
     floor = 1e-3  # forces of a lone atom vanish: compare on the scale of usual forces
-    assert float((b.forces - a.forces @ r.T).norm()) < tolerance * max(float(a.forces.norm()), floor) * 10
+    assert (
+        float((b.forces - a.forces @ r.T).norm())
+        < tolerance * max(float(a.forces.norm()), floor) * 10
+    )
     expected = r @ a.stress[0] @ r.T
     assert float((b.stress[0] - expected).norm()) < tolerance * float(expected.norm()) * 10
 
@@ -170,9 +173,10 @@ def test_reference_energies_are_exact_in_float64(water):
         potential.config.model_copy(update={"reference_energies": {"O": reference}})
     ).eval()
     shifted.load_state_dict(potential.state_dict())
-    difference = predict(shifted, water, stress=False).energy - predict(
-        potential, water, stress=False
-    ).energy
+    difference = (
+        predict(shifted, water, stress=False).energy
+        - predict(potential, water, stress=False).energy
+    )
     assert float(difference) == pytest.approx(reference, abs=1e-9)
 
 

@@ -3,17 +3,18 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.models.conftest import make_potential
 
 from euclidium.atoms import Graph
-from euclidium.models import ModelFileError, describe, load, save
-from euclidium.models import storage
+from euclidium.models import ModelFileError, describe, load, save, storage
 from euclidium.o3 import CONVENTION
-from tests.models.conftest import make_potential
 
 
 @pytest.fixture
 def file(tmp_path, potential):
-    save(potential, tmp_path / "m.euclidium", metrics={"forces_mae": 12.5}, provenance={"by": "test"})
+    save(
+        potential, tmp_path / "m.euclidium", metrics={"forces_mae": 12.5}, provenance={"by": "test"}
+    )
     return tmp_path / "m.euclidium"
 
 
@@ -75,7 +76,7 @@ def test_an_altered_weight(file, position):
 def test_an_altered_header(file):
     data = file.read_bytes()
     assert data.count(b"12.5") == 1
-    file.write_bytes(data.replace(b"12.5", b"02.5"))
+    file.write_bytes(data.replace(b"12.5", b"13.5"))
     with pytest.raises(ModelFileError, match="was altered after it was written"):
         describe(file)
 
@@ -109,8 +110,8 @@ def test_no_code_in_the_file(file):
     data = file.read_bytes()
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
-    assert set(header["__metadata__"]) == {"euclidium", "sha256"}
-    json.loads(header["__metadata__"]["euclidium"])
+    assert set(header["__metadata__"]) == {"euclidium"}
+    assert set(json.loads(header["__metadata__"]["euclidium"])) == {"header", "sha256"}
     assert {v["dtype"] for k, v in header.items() if k != "__metadata__"} <= {"F64", "F32", "I64"}
 
 

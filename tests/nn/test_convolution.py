@@ -29,9 +29,7 @@ def apply(module, x, r, edges):
 
 
 @pytest.mark.parametrize("improper", [1, -1])
-@pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)]
-)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 def test_equivariance(improper, dtype, tolerance):
     module = layer().to(dtype)
     r, edges = cluster()

@@ -13,9 +13,7 @@ def test_equal_to_e3nn():
     ours = Gate("3x0o+4x0e", "3x0e", "2x1o+1x2e", even_gate="silu").double()
     theirs = TheirGate("3x0o+4x0e", [torch.tanh, silu], "3x0e", [silu], "2x1o+1x2e")
     # e3nn estimates the second moments from samples: take its factors
-    ours.scalars.odd.factor, ours.scalars.even.factor = (
-        act.cst for act in theirs.act_scalars.acts
-    )
+    ours.scalars.odd.factor, ours.scalars.even.factor = (act.cst for act in theirs.act_scalars.acts)
     ours.gates.even.factor = theirs.act_gates.acts[0].cst
     x = torch.randn(6, ours.irreps_in.dim, dtype=torch.float64, requires_grad=True)
     mine = to_e3nn(ours(x), ours.irreps_out)

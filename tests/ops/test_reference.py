@@ -83,7 +83,9 @@ def test_equivariance(plan, improper):
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 def test_derivatives_by_finite_differences(plan):
     x, y, w = (t[:2].requires_grad_() for t in inputs(plan))
-    assert torch.autograd.gradcheck(lambda *t: tensor_product(plan, *t[:2], weights=t[2]), (x, y, w))
+    assert torch.autograd.gradcheck(
+        lambda *t: tensor_product(plan, *t[:2], weights=t[2]), (x, y, w)
+    )
     assert torch.autograd.gradgradcheck(
         lambda *t: tensor_product(plan, *t[:2], weights=t[2]), (x, y, w)
     )
@@ -101,7 +103,9 @@ def test_transposed_plans_are_the_derivatives(plan):
     torch.testing.assert_close(tensor_product(plan.transpose(1), x, g, weights=w), d_y)
     # and once more: the derivative of the derivative is a plan again
     again = plan.transpose(0).transpose(1)
-    (d_xy,) = torch.autograd.grad((d_x0 := tensor_product(plan.transpose(0), g, y, weights=w)), y, x)
+    (d_xy,) = torch.autograd.grad(
+        (d_x0 := tensor_product(plan.transpose(0), g, y, weights=w)), y, x
+    )
     assert d_x0.shape == x.shape
     torch.testing.assert_close(tensor_product(again, g, x, weights=w), d_xy)
 
@@ -126,11 +130,12 @@ def test_four_contractions_close_under_differentiation(plan):
     slots = {"x": x, "y": y, "w": w, "z": z}
 
     def contract(slot, values):
-        args = {("weights" if k == "w" else k): (None if k == slot else values[k]) for k in slots}
-        return contraction(plan, slot, **args, edges=edges)
+        others = {name: value for name, value in values.items() if name != slot}
+        return contraction(plan, slot, others, edges)
 
     form = (z * convolution(plan, x, y, w, edges)).sum()
-    first = dict(zip(slots, torch.autograd.grad(form, list(slots.values()), create_graph=True)))
+    gradients = torch.autograd.grad(form, list(slots.values()), create_graph=True)
+    first = dict(zip(slots, gradients, strict=True))
     for slot, values in slots.items():
         torch.testing.assert_close(contract(slot, slots), first[slot])
         cotangent = torch.randn_like(values)
@@ -188,6 +193,10 @@ def test_under_vmap():
     batched = torch.func.vmap(one)(x, y, w)
     torch.testing.assert_close(batched, tensor_product(plan, x, y, weights=w))
     edges = ring()
-    xs, ys, ws = torch.randn(2, 6, plan.x.dim), torch.randn(2, 15, plan.y.dim), torch.randn(2, 15, plan.n_weights)
+    xs, ys, ws = (
+        torch.randn(2, 6, plan.x.dim),
+        torch.randn(2, 15, plan.y.dim),
+        torch.randn(2, 15, plan.n_weights),
+    )
     many = torch.func.vmap(lambda x, y, w: convolution(plan, x, y, w, edges))(xs, ys, ws)
     torch.testing.assert_close(many[1], convolution(plan, xs[1], ys[1], ws[1], edges))

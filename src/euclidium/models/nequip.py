@@ -57,15 +57,16 @@ class NequIP(nn.Module):
         self.irreps_edge = Irreps.spherical_harmonics(config.lmax)
         self.embedding = nn.Parameter(torch.randn(n_species, config.channels))
         irreps = sum(self.inputs.values(), Irreps([(config.channels, Irrep(0, 1))]))
-        self.layers = nn.ModuleList()
+        layers = []
         for n in range(config.layers):
             target = _hidden(config) if n < config.layers - 1 else Irreps(f"{config.channels}x0e")
             basis = radial_basis(config.radial, cutoff)
             layer = Interaction(
                 irreps, self.irreps_edge, target, basis, config, n_species, mean_neighbors
             )
-            self.layers.append(layer)
+            layers.append(layer)
             irreps = layer.irreps_out
+        self.layers = nn.ModuleList(layers)
         self.irreps_out = irreps
         self._calibrate(cutoff, mean_neighbors)
 
@@ -102,6 +103,7 @@ class NequIP(nn.Module):
         harmonics = spherical_harmonics(self.irreps_edge, vectors).to(x)
         distances = lengths(vectors).to(x)
         for layer in self.layers:
+            assert isinstance(layer, Interaction)
             layer.calibrate(x, species, harmonics, distances, edges)
             x = layer(x, species, harmonics, distances, edges)
 
@@ -135,9 +137,7 @@ class Interaction(nn.Module):
         mean_neighbors: float,
     ) -> None:
         super().__init__()
-        reachable = {
-            ir for a in irreps_in for b in irreps_edge for ir in a.ir * b.ir
-        }
+        reachable = {ir for a in irreps_in for b in irreps_edge for ir in a.ir * b.ir}
         target = Irreps([block for block in target if block.ir in reachable])
         self.gate = Gate.for_irreps(target)
         keep = Irreps([(1, ir) for ir in {block.ir for block in self.gate.irreps_in}])
@@ -179,7 +179,8 @@ class Interaction(nn.Module):
         ):
             blocks = split_blocks(values, linear.irreps_out)
             for ir in linear.shared:
-                same = [b for b, block in zip(blocks, linear.irreps_out) if block.ir == ir]
+                pairs = zip(blocks, linear.irreps_out, strict=True)
+                same = [values for values, block in pairs if block.ir == ir]
                 square = torch.cat(same, dim=-1).square().mean()
                 linear.weights[str(ir)].mul_(torch.where(square > 0, square, 1.0).rsqrt())
 

@@ -4,16 +4,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
-from ase.data import atomic_numbers, chemical_symbols
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from euclidium.atoms.elements import atomic_number, chemical_symbol
 from euclidium.atoms.graph import Graph
 from euclidium.models.config import PotentialConfig
 from euclidium.models.nequip import NequIP
 from euclidium.nn.linear import Linear
 from euclidium.ops.segments import segment_sum
 
+LARGEST_NUMBER = 118
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -52,11 +53,11 @@ class Potential(nn.Module):
         super().__init__()
         self.config = config
         self.cutoff = config.cutoff
-        self.species = tuple(_atomic_number(symbol) for symbol in config.species)
+        self.species = tuple(atomic_number(symbol) for symbol in config.species)
         unknown = sorted(set(config.reference_energies) - set(config.species))
         if unknown:
             raise ValueError(f"reference energies of species that are not listed: {unknown}")
-        index = torch.full((len(chemical_symbols) + 1,), -1)
+        index = torch.full((LARGEST_NUMBER + 1,), -1)
         index[list(self.species)] = torch.arange(len(self.species))
         self.register_buffer("index_of", index, persistent=False)
         self.references = [config.reference_energies.get(s, 0.0) for s in config.species]
@@ -78,8 +79,8 @@ class Potential(nn.Module):
     def forward(self, graph: Graph, forces: bool = True, stress: bool = False) -> Prediction:
         """Energy, forces and stress of a batch; edges beyond the cutoff do no harm.
 
-        In training mode the derivatives can be differentiated once more. Raises ``ValueError`` for a
-        species the potential does not know, and for the stress of a structure without volume.
+        In training mode the derivatives can be differentiated once more. Raises ``ValueError`` for
+        a species the potential does not know, and for the stress of a structure without volume.
         """
         self._check(graph, stress)
         positions = graph.positions.detach().requires_grad_(forces)
@@ -127,7 +128,7 @@ class Potential(nn.Module):
     def _check(self, graph: Graph, stress: bool) -> None:
         known = self.index_of[graph.species] >= 0
         if not bool(known.all()):
-            strange = sorted({chemical_symbols[z] for z in graph.species[~known].tolist()})
+            strange = sorted({chemical_symbol(z) for z in graph.species[~known].tolist()})
             raise ValueError(
                 f"the potential does not know {', '.join(strange)}: "
                 f"it was trained on {', '.join(self.config.species)}"
@@ -141,10 +142,3 @@ def _stress(
 ) -> Float[Tensor, "structure 3 3"]:
     """∂E/∂ε divided by the volume."""
     return derivative / torch.linalg.det(cell).abs()[:, None, None]
-
-
-def _atomic_number(symbol: str) -> int:
-    if symbol not in atomic_numbers:
-        raise ValueError(f"{symbol!r} is not a chemical symbol: write for example 'Si' or 'O'")
-    return int(atomic_numbers[symbol])
-

@@ -58,8 +58,8 @@ def save(
         "metrics": dict(metrics or {}),
         "provenance": dict(provenance or {}),
     }
-    text = json.dumps(header, sort_keys=True, ensure_ascii=False)
-    metadata = {KEY: text, "sha256": _checksum(text, tensors)}
+    # one entry: safetensors writes several in any order
+    metadata = {KEY: _json({"header": header, "sha256": _checksum(header, tensors)})}
     path = Path(path)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
         f.write(to_bytes(tensors, metadata))
@@ -120,10 +120,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ) from error
     if KEY not in metadata:
         raise ModelFileError(f"{path} is a safetensors file, but not a euclidium model")
-    text = metadata[KEY]
-    if metadata.get("sha256") != _checksum(text, tensors):
+    try:
+        entry = json.loads(metadata[KEY])
+        header, checksum = entry["header"], entry["sha256"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path} was altered: its header is not readable") from error
+    if checksum != _checksum(header, tensors):
         raise ModelFileError(f"{path} was altered after it was written: its checksum is wrong")
-    header = json.loads(text)
     if header["schema"] > SCHEMA:
         raise ModelFileError(
             f"{path} has schema {header['schema']}, this version reads up to {SCHEMA}: "
@@ -137,9 +140,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return header, tensors
 
 
-def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of the header and of every tensor."""
-    digest = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(_json(header).encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

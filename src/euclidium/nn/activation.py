@@ -1,7 +1,7 @@
 """Nonlinearities of scalars that keep the second moment at one."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ class Activation(nn.Module):
         return self.name
 
 
-@lru_cache(maxsize=None)
+@cache
 def _moments(name: str) -> tuple[float, int]:
     """Normalisation factor, and parity: 1 even, -1 odd, 0 neither."""
     points, weights = np.polynomial.hermite_e.hermegauss(201)

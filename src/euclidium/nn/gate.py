@@ -15,9 +15,9 @@ class Gate(nn.Module):
     (s, g, x)  →  (φ(s), γ(g) x)   channel by channel
 
     The input is ``scalars + gates + gated`` in this order: one gate for each gated channel. Even
-    scalars go through ``even``, odd ones through ``odd``, even gates through ``even_gate``, odd gates
-    through ``odd_gate``, all normalised to unit second moment. Gates are bounded by default: products
-    of unbounded ones make the variance grow from layer to layer.
+    scalars go through ``even``, odd ones through ``odd``, even gates through ``even_gate``, odd
+    gates through ``odd_gate``, all normalised to unit second moment. Gates are bounded by default:
+    products of unbounded ones make the variance grow from layer to layer.
 
     Raises ``ValueError`` if the gates are not scalars or their number is not that of the gated
     channels.

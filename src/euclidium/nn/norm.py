@@ -40,8 +40,8 @@ class BatchNorm(nn.Module):
 
     x[n, m, u]  →  w[u] (x − μ[u]) / √(mean_{n,m} (x − μ)² + ε) + b[u]
 
-    Only even scalars have a mean μ and a shift b: for everything else they would break the symmetry.
-    In evaluation the running averages of training are used. As in e3nn with
+    Only even scalars have a mean μ and a shift b: for everything else they would break the
+    symmetry. In evaluation the running averages of training are used. As in e3nn with
     ``normalization="component"``.
 
     Raises ``ValueError`` for a wrong last dimension, and in training for an empty batch.
@@ -97,8 +97,8 @@ class LayerNorm(nn.Module):
 
     x[m, u]  →  w[u] (x − μ) / √(mean_{m,u} (x − μ)² + ε) + b[u]
 
-    μ, the mean over channels, and b exist for even scalars only. Every item is normalised by itself,
-    so a batch gives the same as its items alone.
+    μ, the mean over channels, and b exist for even scalars only. Every item is normalised by
+    itself, so a batch gives the same as its items alone.
 
     Raises ``ValueError`` for a wrong last dimension.
 

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -34,7 +35,8 @@ class BesselBasis(RadialBasis):
 
     b_n(r) = √(2/3) c sin(n π r / c) / r,    n = 1 … size,   c = cutoff (Å)
 
-    The factor gives each unit mean square over the whole cutoff sphere. With ``trainable`` the frequencies n π are parameters. The limit r → 0 is finite.
+    The factor gives each unit mean square over the whole cutoff sphere. With ``trainable`` the
+    frequencies n π are parameters. The limit r → 0 is finite.
 
     Gasteiger et al., ICLR 2020, https://doi.org/10.48550/arXiv.2003.03123
 
@@ -50,10 +52,8 @@ class BesselBasis(RadialBasis):
 
     def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge basis"]:
         """All functions at each distance."""
-        roots = self.roots
-        if roots is None:
-            roots = torch.arange(1, self.size + 1, dtype=r.dtype, device=r.device) * math.pi
-        frequencies = roots / self.cutoff
+        exact = torch.arange(1, self.size + 1, dtype=r.dtype, device=r.device) * math.pi
+        frequencies = (exact if self.roots is None else self.roots) / self.cutoff
         r = r[:, None]
         apart = r > 1e-4 * self.cutoff
         safe = torch.where(apart, r, torch.full_like(r, self.cutoff))
@@ -251,7 +251,7 @@ class RadialNetwork(nn.Module):
         self.activation = Activation(activation)
         sizes = [basis.size, *hidden, n_weights]
         self.matrices = nn.ParameterList(
-            torch.randn(n, m) / math.sqrt(n) for n, m in zip(sizes, sizes[1:], strict=False)
+            torch.randn(n, m) / math.sqrt(n) for n, m in pairwise(sizes)
         )
         self._calibrate()
 

@@ -124,8 +124,8 @@ def convolution(
     weights w (edge, plan.n_weights). Differentiable in x, Y and w to any order. A node without
     neighbours gets zero.
 
-    Raises ``ValueError`` for shapes that do not fit the plan or the edges, ``TypeError`` for tensors
-    of different types.
+    Raises ``ValueError`` for shapes that do not fit the plan or the edges, ``TypeError`` for
+    tensors of different types.
 
     >>> plan = TensorProductPlan.channelwise("2x0e", "0e + 1o")
     >>> edges = Edges.from_receivers(torch.tensor([1]), torch.tensor([0]), n_nodes=2)

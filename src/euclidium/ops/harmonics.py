@@ -1,6 +1,6 @@
 """Real spherical harmonics of tensors, differentiable to any order and everywhere."""
 
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -23,9 +23,10 @@ def spherical_harmonics(
 ) -> Float[Tensor, "*batch components"]:
     """Real spherical harmonics Y_lm of each vector, degree after degree.
 
-    With ``normalize`` the vectors are first brought to unit length; without, Y_lm is the homogeneous
-    polynomial |r|^l Y_lm(r/|r|). ``normalization`` fixes Σ_m Y_lm² on the unit sphere: 2l + 1
-    (``component``), 1 (``norm``) or (2l + 1) / 4π (``integral``). The degree l = 1 is (x, y, z).
+    With ``normalize`` the vectors are first brought to unit length; without, Y_lm is the
+    homogeneous polynomial |r|^l Y_lm(r/|r|). ``normalization`` fixes Σ_m Y_lm² on the unit sphere:
+    2l + 1 (``component``), 1 (``norm``) or (2l + 1) / 4π (``integral``). The degree l = 1 is (x, y,
+    z).
 
     Values and derivatives of every order are finite everywhere. The zero vector has no direction:
     there Y_lm = 0 for l > 0, and the first derivative is that of the polynomial.
@@ -105,7 +106,7 @@ def _table(lmax: int, normalization: str) -> _Table:
     return _cached_table(lmax, normalization)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _cached_table(lmax: int, normalization: str) -> _Table:
     table = recurrence(lmax, normalization)
     return _Table(float(table.n00), table.d.tolist(), table.a.tolist(), table.b.tolist())

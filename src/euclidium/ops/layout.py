@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from euclidium.o3.irreps import Irreps
 from euclidium.o3.convention import from_e3nn_permutation, to_e3nn_permutation
+from euclidium.o3.irreps import Irreps
 
 
 def to_e3nn(x: Float[Tensor, "*batch dim"], irreps: Irreps | str) -> Float[Tensor, "*batch dim"]:

@@ -5,9 +5,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 
 import numpy as np
+from jaxtyping import Float
 
 from euclidium.o3.coupling import wigner_3j
 from euclidium.o3.irreps import Irrep, Irreps
@@ -16,20 +17,24 @@ from euclidium.o3.reduced import ReducedTensorProducts
 
 @dataclass(frozen=True)
 class Coupling:
-    """Sparse real coefficients C[m_1, …, m_n, m_out] of an equivariant multilinear map."""
+    """Sparse real coefficients C[m_1, …, m_n, m_out] of an equivariant multilinear map.
+
+    >>> Coupling.from_array(np.eye(3)).entries[1]
+    ((1, 1), 1.0)
+    """
 
     shape: tuple[int, ...]
     entries: tuple[tuple[tuple[int, ...], float], ...]
 
     @classmethod
-    def from_array(cls, array: np.ndarray) -> "Coupling":
+    def from_array(cls, array: Float[np.ndarray, "..."]) -> "Coupling":
         """The non-zero entries of a dense array; round-off below 1e-14 counts as zero."""
         indices = np.argwhere(np.abs(array) > 1e-14)
         entries = tuple((tuple(map(int, i)), float(array[tuple(i)])) for i in indices)
         return cls(tuple(array.shape), entries)
 
     @cached_property
-    def array(self) -> np.ndarray:
+    def array(self) -> Float[np.ndarray, "..."]:
         """The dense coefficients, float64, read-only."""
         dense = np.zeros(self.shape)
         for index, value in self.entries:
@@ -45,7 +50,7 @@ class Coupling:
         return self._hash
 
 
-@lru_cache(maxsize=None)
+@cache
 def _wigner_coupling(l1: int, l2: int, l3: int) -> Coupling:
     return Coupling.from_array(wigner_3j(l1, l2, l3))
 
@@ -217,9 +222,9 @@ class TensorProductPlan:
     ) -> "TensorProductPlan":
         """Every symmetric equivariant of ``degree`` factors of ``x``, channel by channel.
 
-        z[u] = Σ_η W[η, u] B_η(x[u], …, x[u]), the symmetric contraction of MACE. The operands of the
-        plan are ``degree`` copies of ``x``, whose blocks must have one multiplicity; the result has
-        one block per irrep of ``keep``, into which all its paths add.
+        z[u] = Σ_η W[η, u] B_η(x[u], …, x[u]), the symmetric contraction of MACE. The operands of
+        the plan are ``degree`` copies of ``x``, whose blocks must have one multiplicity; the result
+        has one block per irrep of ``keep``, into which all its paths add.
 
         Batatia et al., NeurIPS 35 (2022), https://doi.org/10.48550/arXiv.2206.07697
 
@@ -329,9 +334,9 @@ class TensorProductPlan:
     def transpose(self, operand: int) -> "TensorProductPlan":
         """The plan of the derivative with respect to an operand.
 
-        With F = ⟨g, plan(x_0, x_1, …; W)⟩, the transposed plan takes g in the place of operand n and
-        gives ∂F/∂x_n; transposing twice gives the plan back. So the derivatives of a plan, of any
-        order, are plans. Only for plans whose operands and result have one channel index each.
+        With F = ⟨g, plan(x_0, x_1, …; W)⟩, the transposed plan takes g in the place of operand n
+        and gives ∂F/∂x_n; transposing twice gives the plan back. So the derivatives of a plan, of
+        any order, are plans. Only for plans whose operands and result have one channel index each.
 
         >>> plan = TensorProductPlan.channelwise("4x0e + 3x1o", "0e + 1o", keep="0e + 1o")
         >>> plan.transpose(0).out, plan.transpose(0).transpose(0) == plan
@@ -383,7 +388,9 @@ def _pairs(x: Irreps, y: Irreps, keep: Irreps | str | None) -> Iterable[tuple]:
 def _transposed(path: Path, operand: int) -> Path:
     """The path with operand and result exchanged."""
     if any(len(s) != 1 for s in (*path.operand_subscripts, path.out_subscripts)):
-        raise ValueError(f"a path {path.subscripts!r} that forms pairs of channels has no transpose")
+        raise ValueError(
+            f"a path {path.subscripts!r} that forms pairs of channels has no transpose"
+        )
     segments, letters = list(path.segments), list(path.operand_subscripts)
     out, segments[operand] = segments[operand], path.out
     out_letter, letters[operand] = letters[operand], path.out_subscripts
@@ -395,7 +402,7 @@ def _transposed(path: Path, operand: int) -> Path:
     return Path(tuple(segments), out, subscripts, coupling, path.coefficient)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _symmetric_couplings(
     irreps: tuple[Irrep, ...], keep: tuple[Irrep, ...]
 ) -> tuple[tuple[Irrep, Coupling], ...]:
@@ -414,7 +421,9 @@ def _symmetric_couplings(
     found = []
     for block, where in zip(basis.irreps_out, basis.irreps_out.slices(), strict=True):
         # channel-last: the copies of an irrep are its fastest index
-        rows = basis.change_of_basis[where].reshape(block.ir.dim, block.mul, *(i.dim for i in irreps))
+        rows = basis.change_of_basis[where].reshape(
+            block.ir.dim, block.mul, *(i.dim for i in irreps)
+        )
         found += [
             (block.ir, Coupling.from_array(np.moveaxis(rows[:, u], 0, -1)))
             for u in range(block.mul)

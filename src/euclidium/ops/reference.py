@@ -1,7 +1,7 @@
 """Plans in plain torch: differentiable to any order, and the definition of what is right."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -62,34 +62,32 @@ def convolution(
 def contraction(
     plan: TensorProductPlan,
     slot: str,
-    x: Float[Tensor, "node x"] | None,
-    y: Float[Tensor, "edge y"] | None,
-    weights: Float[Tensor, "edge w"] | None,
-    z: Float[Tensor, "node z"] | None,
+    others: Mapping[str, Float[Tensor, "row column"]],
     edges: Edges,
-) -> Float[Tensor, "..."]:
+) -> Float[Tensor, "row column"]:
     """The derivative of F(x, y, w, z) = ⟨z, convolution(x, y, w)⟩ with respect to one slot.
 
-    The slot that is asked for, one of ``"x"``, ``"y"``, ``"w"``, ``"z"``, is ``None``. ``"z"`` is the
-    convolution itself. Each derivative of one of the four with respect to one of its arguments is
-    again one of the four, with the slots exchanged: a backend with these four kernels has
-    derivatives of every order.
+    ``slot`` is one of ``"x"``, ``"y"``, ``"w"``, ``"z"``, and ``others`` holds the other three; x
+    and z have a row for each node, y and w for each edge. ``"z"`` is the convolution itself. The
+    derivative of one of the four with respect to one of its arguments is again one of the four,
+    with the slots exchanged: a backend with these four kernels has derivatives of every order.
+
+    >>> plan = TensorProductPlan.channelwise("2x0e", "0e", "0e")
+    >>> edges = Edges.from_receivers(torch.tensor([1]), torch.tensor([0]), n_nodes=2)
+    >>> x, y, w = torch.ones(2, 2), torch.ones(1, 1), torch.full((1, 2), 3.0)
+    >>> contraction(plan, "z", {"x": x, "y": y, "w": w}, edges).tolist()
+    [[3.0, 3.0], [0.0, 0.0]]
     """
     if slot == "z":
-        assert x is not None and y is not None and weights is not None
-        return convolution(plan, x, y, weights, edges)
-    assert z is not None
-    received = z.index_select(0, edges.receivers)
+        return convolution(plan, others["x"], others["y"], others["w"], edges)
+    received = others["z"].index_select(0, edges.receivers)
     if slot == "x":
-        assert y is not None and weights is not None
-        back = tensor_product(plan.transpose(0), (received, y), weights)
+        back = tensor_product(plan.transpose(0), (received, others["y"]), others["w"])
         return segment_sum(back, edges.senders, edges.n_nodes)
-    assert x is not None
-    sent = x.index_select(0, edges.senders)
+    sent = others["x"].index_select(0, edges.senders)
     if slot == "y":
-        return tensor_product(plan.transpose(1), (sent, received), weights)
-    assert y is not None
-    return _weight_derivative(plan, sent, y, received)
+        return tensor_product(plan.transpose(1), (sent, received), others["w"])
+    return _weight_derivative(plan, sent, others["y"], received)
 
 
 def split_blocks(values: Float[Tensor, "..."], irreps: Irreps) -> list[Float[Tensor, "..."]]:
@@ -136,7 +134,7 @@ def _nested(coupling: Coupling) -> list:
     return coupling.array.tolist()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _array(coupling: Coupling, double: bool) -> np.ndarray:
     return coupling.array.astype(np.float64 if double else np.float32)
 
@@ -158,7 +156,9 @@ def _path(path: Path, inputs: list[Tensor], weights: Tensor | None) -> Tensor:
         left_after = left.replace(components[i], "")
         letters = path.operand_subscripts[i]
         channels_after = "".join(dict.fromkeys(channels + letters))
-        equation = f"{batch}{left}{channels},...{components[i]}{letters}->...{left_after}{channels_after}"
+        equation = (
+            f"{batch}{left}{channels},...{components[i]}{letters}->...{left_after}{channels_after}"
+        )
         result = torch.einsum(equation, result, inputs[i])
         left, channels, batch = left_after, channels_after, "..."
     if weights is not None:
@@ -188,7 +188,7 @@ def _nested_couplings(plan: TensorProductPlan) -> list:
     return [coupling.array.tolist() for coupling in _stacked(plan)[1]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _stacked(plan: TensorProductPlan) -> tuple[tuple[_Stack, ...], tuple[Coupling, ...]]:
     """The stacks, and the coefficients [y, (path, c), a] of each."""
     stacks, couplings = [], []
@@ -244,8 +244,7 @@ def _weight_derivative(
 ) -> Float[Tensor, "edge w"]:
     """∂F/∂w on every edge."""
     xs, ys, zs = (
-        split_blocks(values, irreps)
-        for values, irreps in ((x, plan.x), (y, plan.y), (z, plan.out))
+        split_blocks(values, irreps) for values, irreps in ((x, plan.x), (y, plan.y), (z, plan.out))
     )
     derivatives = []
     for path in plan.paths:

@@ -11,8 +11,8 @@ from torch import Tensor
 class Edges:
     """Directed edges j → i, sorted by receiver i, with a row pointer.
 
-    The edges that end at node i are ``row_pointer[i]`` to ``row_pointer[i + 1]``, so that a sum over
-    them touches one run of memory and needs no atomics.
+    The edges that end at node i are ``row_pointer[i]`` to ``row_pointer[i + 1]``, so that a sum
+    over them touches one run of memory and needs no atomics.
 
     >>> edges = Edges.from_receivers(torch.tensor([1, 2, 0]), torch.tensor([0, 0, 2]), n_nodes=3)
     >>> edges.row_pointer.tolist()
@@ -65,8 +65,8 @@ def segment_sum(
 ) -> Float[Tensor, "segment *rest"]:
     """Sum of the values of each segment.
 
-    out[s] = Σ_{i: segments[i] = s} values[i]; a segment without items is zero. Differentiable to any
-    order.
+    out[s] = Σ_{i: segments[i] = s} values[i]; a segment without items is zero. Differentiable to
+    any order.
 
     >>> segment_sum(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0, 0, 2]), 3)
     tensor([3., 0., 4.])
