@@ -11,13 +11,13 @@ from euclidium.models import NequIPConfig, Potential, PotentialConfig, RadialCon
 NETWORK = NequIPConfig(channels=4, lmax=2, layers=2, radial=RadialConfig(size=4, hidden=(8,)))
 
 
-def make_potential(species=("H", "O", "Si"), dtype="float64", seed=0, **changes):
+def make_potential(species=("H", "O", "Si"), dtype="float64", seed=0, network=NETWORK, **changes):
     """An untrained potential with a large scale, so that its forces are of the usual size."""
     torch.manual_seed(seed)
     config = PotentialConfig(
         species=species,
         cutoff=4.0,
-        network=NETWORK,
+        network=network,
         mean_neighbors=12.0,
         scale=2.0,
         reference_energies={"Si": -100.0} if "Si" in species else {},

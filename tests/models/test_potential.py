@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.models.conftest import make_potential
+from tests.models.conftest import NETWORK, make_potential
 
 from euclidium import o3
 from euclidium.atoms import Graph, Structure
@@ -225,7 +225,8 @@ def test_a_bad_configuration(arguments, sentence):
 @pytest.mark.usefixtures("unchecked")
 def test_compiled_with_forces_inside_and_trained_outside(silicon):
     """The whole potential: torch.func.grad inside torch.compile, backward to weights outside."""
-    potential = make_potential(species=("Si",)).train()
+    small = NETWORK.model_copy(update={"lmax": 1, "channels": 2})
+    potential = make_potential(species=("Si",), network=small).train()
     graph = Graph.from_structures([silicon], potential.cutoff)
 
     def energy(positions):

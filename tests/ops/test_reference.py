@@ -26,6 +26,10 @@ PLANS = [
 ]
 
 
+def name(plan):
+    return str(plan).partition("\n")[0]
+
+
 def inputs(plan, n=6, dtype=torch.float64, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return [
@@ -60,14 +64,14 @@ def by_hand(plan, x, y, weights):
     return z
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=str)
+@pytest.mark.parametrize("plan", PLANS, ids=name)
 def test_the_definition(plan):
     x, y, w = inputs(plan, n=2)
     expected = torch.stack([by_hand(plan, *item) for item in zip(x, y, w, strict=True)])
     torch.testing.assert_close(tensor_product(plan, x, y, weights=w), expected)
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=str)
+@pytest.mark.parametrize("plan", PLANS, ids=name)
 @pytest.mark.parametrize("improper", [1, -1])
 def test_equivariance(plan, improper):
     x, y, w = inputs(plan)
@@ -80,18 +84,18 @@ def test_equivariance(plan, improper):
     torch.testing.assert_close(turned, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=str)
+@pytest.mark.parametrize("plan", PLANS, ids=name)
 def test_derivatives_by_finite_differences(plan):
-    x, y, w = (t[:2].requires_grad_() for t in inputs(plan))
-    assert torch.autograd.gradcheck(
-        lambda *t: tensor_product(plan, *t[:2], weights=t[2]), (x, y, w)
-    )
-    assert torch.autograd.gradgradcheck(
-        lambda *t: tensor_product(plan, *t[:2], weights=t[2]), (x, y, w)
-    )
+    x, y, w = (t[:1].requires_grad_() for t in inputs(plan))
+
+    def product(x, y, w):
+        return tensor_product(plan, x, y, weights=w)
+
+    assert torch.autograd.gradcheck(product, (x, y, w), fast_mode=True)
+    assert torch.autograd.gradgradcheck(product, (x, y, w), fast_mode=True)
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=str)
+@pytest.mark.parametrize("plan", PLANS, ids=name)
 def test_transposed_plans_are_the_derivatives(plan):
     x, y, w = inputs(plan)
     x.requires_grad_()
@@ -110,7 +114,7 @@ def test_transposed_plans_are_the_derivatives(plan):
     torch.testing.assert_close(tensor_product(again, g, x, weights=w), d_xy)
 
 
-@pytest.mark.parametrize("plan", PLANS[:4], ids=str)
+@pytest.mark.parametrize("plan", PLANS[:4], ids=name)
 def test_convolution_is_gather_product_and_sum(plan):
     edges = ring()
     x = inputs(plan, 6)[0]
@@ -120,7 +124,7 @@ def test_convolution_is_gather_product_and_sum(plan):
     torch.testing.assert_close(convolution(plan, x, y, w, edges), expected)
 
 
-@pytest.mark.parametrize("plan", PLANS[:3], ids=str)
+@pytest.mark.parametrize("plan", PLANS[:3], ids=name)
 def test_four_contractions_close_under_differentiation(plan):
     """Derivatives of the convolution to second order are contractions with slots exchanged."""
     edges = ring()

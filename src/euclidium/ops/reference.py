@@ -62,7 +62,7 @@ def convolution(
 def contraction(
     plan: TensorProductPlan,
     slot: str,
-    others: Mapping[str, Float[Tensor, "row column"]],
+    others: Mapping[str, Float[Tensor, "..."]],
     edges: Edges,
 ) -> Float[Tensor, "row column"]:
     """The derivative of F(x, y, w, z) = ⟨z, convolution(x, y, w)⟩ with respect to one slot.
