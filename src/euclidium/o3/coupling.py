@@ -24,8 +24,8 @@ def wigner_3j(l1: int, l2: int, l3: int) -> Float[np.ndarray, "m1 m2 m3"]:
 
     >>> bool(np.allclose(wigner_3j(1, 1, 0)[..., 0], np.eye(3) / np.sqrt(3)))
     True
-    >>> wigner_3j(1, 1, 1)[0, 1, 2] == 1 / np.sqrt(6)  # the cross product, x × y = z
-    np.True_
+    >>> bool(np.isclose(wigner_3j(1, 1, 1)[0, 1, 2], 1 / np.sqrt(6)))  # cross product, x × y = z
+    True
     """
     if not abs(l1 - l2) <= l3 <= l1 + l2 or min(l1, l2, l3) < 0:
         raise ValueError(

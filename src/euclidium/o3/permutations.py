@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 
 class SignedPermutation(NamedTuple):
@@ -153,11 +151,14 @@ def _signed_moves(group: Group, dims: tuple[int, ...]) -> list[np.ndarray]:
 
 
 def _connected(moves: list[np.ndarray], n: int) -> np.ndarray:
-    """A label for each of n nodes, equal where moves connect them."""
-    source = np.tile(np.arange(n), len(moves))
-    target = np.concatenate([np.zeros(0, dtype=np.int64), *moves])
-    graph = coo_array((np.ones(len(source), dtype=np.int8), (source, target)), shape=(n, n))
-    return connected_components(graph, directed=False)[1]
+    """For each of n items the lowest one that the permutations ``moves`` connect it with."""
+    lowest, before = np.arange(n), np.full(n, -1)
+    while not np.array_equal(lowest, before):
+        before = lowest
+        for move in moves:
+            lowest = np.minimum(lowest, lowest[move])
+        lowest = lowest[lowest]
+    return lowest
 
 
 def _few_generators(group: Group, n: int) -> list[SignedPermutation]:

@@ -15,7 +15,6 @@ from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Real
-from scipy.sparse import csr_array
 
 from euclidium.o3.coupling import wigner_3j
 from euclidium.o3.irreps import Irrep, IrrepLike, Irreps, IrrepsLike
@@ -88,8 +87,9 @@ class ReducedTensorProducts:
 
         Raises ``ValueError`` if there are more or fewer vectors than indices, or of other size.
 
-        >>> ReducedTensorProducts("ij=ji", i="1o")(np.ones(3), np.ones(3))[0].round(12)
-        np.float64(1.732050807569)
+        >>> x = np.array([1.0, 2.0, 2.0])
+        >>> ReducedTensorProducts("ij=ji", i="1o", filter_ir_out=["0e"])(x, x)  # |x|² / √3
+        array([5.19615242])
         """
         if len(x) != len(self.irreps_in):
             raise ValueError(
@@ -138,6 +138,15 @@ class _Copy:
 
     ir: Irrep
     components: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Embedding:
+    """A matrix with one element in a row, from (left coordinate, component) to coordinates."""
+
+    rows: np.ndarray  # in the order of their columns
+    weight: np.ndarray
+    starts: np.ndarray  # of each column
 
 
 def _reduce(
@@ -195,30 +204,30 @@ def _components(space: _Space, label: int, copy: "_Copy", dim: int) -> np.ndarra
 
 def _embedding(
     space: _Space, label: int, flat: np.ndarray, components: Orbits, sectors: _Sectors
-) -> csr_array:
-    """Matrix from (coordinate of the left space, new component) to the new coordinates.
-
-    It is the projection on the larger symmetry, written between the two orthonormal bases.
-    """
-    size = space.components.size[space.sectors.members[label]]
-    size = np.repeat(size, flat.shape[1])
+) -> "_Embedding":
+    """The projection on the larger symmetry, between the orthonormal bases of orbits."""
     number = components.number[flat.ravel()]
     rows = np.flatnonzero(number >= 0)
-    number = number[rows]
-    ratio = size[rows] / components.size[number]
+    place = sectors.place[number[rows]]
+    order = np.argsort(place, kind="stable")
+    rows, place = rows[order], place[order]
+    size = np.repeat(space.components.size[space.sectors.members[label]], flat.shape[1])
+    ratio = size[rows] / components.size[number[rows]]
     weight = components.sign[flat.ravel()[rows]] * np.sqrt(ratio)
-    width = len(sectors.members[sectors.label[number[0]]])
-    return csr_array((weight, (rows, sectors.place[number])), shape=(flat.size, width))
+    # every coordinate of the sector is reached, so the starts are those of 0, 1, 2, ...
+    return _Embedding(rows, weight, np.flatnonzero(np.diff(place, prepend=-1)))
 
 
 def _couple(
-    tensors: np.ndarray, left: Irrep, right: Irrep, ir: Irrep, embedding: csr_array
+    tensors: np.ndarray, left: Irrep, right: Irrep, ir: Irrep, embedding: "_Embedding"
 ) -> np.ndarray:
     """Tensors (u, m, x) and a further factor, coupled to irrep ``ir`` and projected."""
     coefficients = wigner_3j(ir.l, left.l, right.l) * np.sqrt(ir.dim)
     coupled = np.tensordot(tensors, coefficients, axes=(1, 1))  # (u, x, M, n)
     coupled = coupled.transpose(0, 2, 1, 3).reshape(len(tensors) * ir.dim, -1)
-    return (coupled @ embedding).reshape(len(tensors), ir.dim, -1)
+    terms = coupled[:, embedding.rows] * embedding.weight
+    projected = np.add.reduceat(terms, embedding.starts, axis=1)
+    return projected.reshape(len(tensors), ir.dim, -1)
 
 
 def _symmetric_part(projected: np.ndarray) -> np.ndarray:

@@ -2,14 +2,11 @@
 
 import math
 from functools import lru_cache
-from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Complex, Float, Real
 
-from euclidium.o3.rotations import matrix_to_phases
-
-Angles: TypeAlias = float | int | Real[np.ndarray, "..."]
+from euclidium.o3.rotations import Angle, matrix_to_phases
 
 
 def change_basis_real_to_complex(l: int) -> Complex[np.ndarray, "component component"]:
@@ -64,7 +61,7 @@ def generators(l: int) -> Float[np.ndarray, "3 component component"]:
 
 
 def wigner_D(
-    l: int, alpha: Angles, beta: Angles, gamma: Angles
+    l: int, alpha: Angle, beta: Angle, gamma: Angle
 ) -> Float[np.ndarray, "*batch component component"]:
     r"""Wigner D matrix of degree ``l`` for the rotation R_y(alpha) R_x(beta) R_y(gamma).
 
