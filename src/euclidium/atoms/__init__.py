@@ -1,5 +1,12 @@
 """Structures, neighbour lists, graphs, and the data that models learn from."""
 
+from euclidium.atoms.cache import GraphCache as GraphCache
+from euclidium.atoms.cache import cached as cached
+from euclidium.atoms.cache import write_graphs as write_graphs
+from euclidium.atoms.dataset import Dataset as Dataset
+from euclidium.atoms.embedded import embedded as embedded
+from euclidium.atoms.embedded import embedded_file as embedded_file
+from euclidium.atoms.embedded import embedded_names as embedded_names
 from euclidium.atoms.graph import Graph as Graph
 from euclidium.atoms.graph import collate as collate
 from euclidium.atoms.graph import split as split
@@ -9,17 +16,38 @@ from euclidium.atoms.labels import find_labels as find_labels
 from euclidium.atoms.neighbors import NeighborList as NeighborList
 from euclidium.atoms.neighbors import neighbor_list as neighbor_list
 from euclidium.atoms.problem import DataError as DataError
+from euclidium.atoms.reader import read as read
+from euclidium.atoms.reader import read_structures as read_structures
+from euclidium.atoms.references import reference_energies as reference_energies
+from euclidium.atoms.splits import Split as Split
+from euclidium.atoms.splits import split_indices as split_indices
+from euclidium.atoms.statistics import Statistics as Statistics
+from euclidium.atoms.statistics import statistics as statistics
 from euclidium.atoms.structure import Structure as Structure
 
 __all__ = [
     "DataError",
+    "Dataset",
     "FoundLabels",
     "Graph",
+    "GraphCache",
     "LabelKeys",
     "NeighborList",
+    "Split",
+    "Statistics",
     "Structure",
+    "cached",
     "collate",
+    "embedded",
+    "embedded_file",
+    "embedded_names",
     "find_labels",
     "neighbor_list",
+    "read",
+    "read_structures",
+    "reference_energies",
     "split",
+    "split_indices",
+    "statistics",
+    "write_graphs",
 ]
