@@ -1,3 +1,49 @@
-"""euclidium.train"""
+"""Training: from a configuration to a model in a file, for any task."""
 
-__all__: list[str] = []
+from euclidium.train.config import ConfigError as ConfigError
+from euclidium.train.config import load_config as load_config
+from euclidium.train.config import render_config as render_config
+from euclidium.train.config import render_defaults as render_defaults
+from euclidium.train.folder import RunError as RunError
+from euclidium.train.loss import Term as Term
+from euclidium.train.loss import energy_term as energy_term
+from euclidium.train.loss import forces_term as forces_term
+from euclidium.train.loss import penalty as penalty
+from euclidium.train.loss import stress_term as stress_term
+from euclidium.train.loss import total_loss as total_loss
+from euclidium.train.metrics import Errors as Errors
+from euclidium.train.metrics import Metrics as Metrics
+from euclidium.train.metrics import Quantity as Quantity
+from euclidium.train.metrics import Row as Row
+from euclidium.train.potential import PotentialTask as PotentialTask
+from euclidium.train.potential import evaluate as evaluate
+from euclidium.train.run import Result as Result
+from euclidium.train.run import train as train
+from euclidium.train.settings import TrainConfig as TrainConfig
+from euclidium.train.state import Progress as Progress
+from euclidium.train.task import Task as Task
+
+__all__ = [
+    "ConfigError",
+    "Errors",
+    "Metrics",
+    "PotentialTask",
+    "Progress",
+    "Quantity",
+    "Result",
+    "Row",
+    "RunError",
+    "Task",
+    "Term",
+    "TrainConfig",
+    "energy_term",
+    "evaluate",
+    "forces_term",
+    "load_config",
+    "penalty",
+    "render_config",
+    "render_defaults",
+    "stress_term",
+    "total_loss",
+    "train",
+]
