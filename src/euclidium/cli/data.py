@@ -1,0 +1,107 @@
+"""``euclidium data``: the data sets that come with the package."""
+
+import lzma
+import re
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from euclidium.cli.files import check_new, replacing
+from euclidium.cli.options import Force
+from euclidium.cli.report import Report, table, verb
+
+PARTS = ("train", "test")
+
+data = typer.Typer(name="data", help="List and export the data sets that come with the package.")
+
+
+def list_data() -> Report:
+    """List the embedded data sets: what they hold, how it was computed, and whether it is intact.
+
+    The name of a set stands for a file in a configuration, and in [bold]euclidium evaluate[/bold].
+    """
+    from euclidium.atoms.embedded import embedded_names
+
+    sets = [describe(name) for name in embedded_names()]
+    rows = [
+        (found["name"], part, found["structures"][part], found["atoms"][part])
+        for found in sets
+        for part in PARTS
+    ]
+    made = table("Embedded data sets", ("name", "part", "structures", "atoms"), rows)
+    words = [
+        f"{found['name']}: {found['title']}\n  method   {found['method']}\n"
+        f"  licence  {found['licence']}\n  size     {found['bytes'] / 1024:.0f} KiB, "
+        f"checksums of {len(found['files'])} files verified\n"
+        for found in sets
+    ]
+    return Report({"data": sets}, (made, *words))
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="Name of an embedded data set.", metavar="NAME")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The extended XYZ file to write.")],
+    part: Annotated[str, typer.Option(help="Which part: train or test.")] = "train",
+    force: Force = False,
+) -> Report:
+    """Write a part of an embedded data set to a file.
+
+    Example: [bold]euclidium data export silicon --part test -o test.xyz[/bold]
+    """
+    from euclidium.atoms.embedded import embedded_file
+
+    source = embedded_file(name, f"{part}.extxyz.xz")
+    check_new(output, force)
+    with replacing(output) as temporary, lzma.open(source) as packed, temporary.open("wb") as file:
+        shutil.copyfileobj(packed, file)
+    document = {"name": name, "part": part, "output": output}
+    return Report(document, (f"{name}, {part}: {output}",))
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What an embedded data set holds, and what its README says of it.
+
+    Raises ``DataError`` if a file is missing or does not have its checksum.
+    """
+    from euclidium.atoms.embedded import SUMS, embedded, embedded_file
+
+    structures = {part: embedded(name, part) for part in PARTS}
+    folder = embedded_file(name, f"{PARTS[0]}.extxyz.xz").parent
+    names = [line.split()[1].lstrip("*") for line in (folder / SUMS).read_text().splitlines()]
+    files = [embedded_file(name, file) for file in names]
+    return {
+        "name": name,
+        **_words((folder / "README.md").read_text(encoding="utf-8")),
+        "structures": {part: len(found) for part, found in structures.items()},
+        "atoms": {part: sum(s.n_atoms for s in found) for part, found in structures.items()},
+        "labels": sorted(
+            {label for found in structures.values() for s in found for label in s.labels}
+        ),
+        "files": names,
+        "bytes": sum(path.stat().st_size for path in files),
+        "checksums": "verified",
+    }
+
+
+def _words(readme: str) -> dict[str, str | None]:
+    r"""Title, method and licence, as the README of a data set gives them.
+
+    >>> _words("# Argon: two atoms\n\n## Method\n\n* Pencil 1.0, paper. More.\n\nLicence: MIT.")
+    {'title': 'Argon: two atoms', 'method': 'Pencil 1.0, paper', 'licence': 'MIT'}
+    """
+    patterns = {
+        "title": r"^# (.+)$",
+        "method": r"^## Method\s+\*? ?(.+?)\.(?=\s)",
+        "licence": r"^Licen[cs]e[^:\n]*: *([\w.-]*\w)",
+    }
+    found = {
+        key: re.search(p, readme, re.MULTILINE | re.DOTALL if key == "method" else re.MULTILINE)
+        for key, p in patterns.items()
+    }
+    return {key: " ".join(match[1].split()) if match else None for key, match in found.items()}
+
+
+data.command("list")(verb(list_data))
+data.command("export")(verb(export))

@@ -1,0 +1,129 @@
+"""``euclidium info``: what is installed and what can run here, or what a model file says."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+
+from euclidium.cli.model import find_model
+from euclidium.cli.report import Report, table
+
+PACKAGES = (
+    "euclidium",
+    "torch",
+    "numpy",
+    "ase",
+    "vesin",
+    "lightning",
+    "phonopy",
+    "spglib",
+    "seekpath",
+    "matplotlib",
+    "pyscf",
+    "triton",
+)
+
+
+def info(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A model file to describe, instead of this computer.", metavar="MODEL"),
+    ] = None,
+) -> Report:
+    """Show versions, backends, devices and embedded data, or what a model file says of itself.
+
+    Put its output into a report of a problem.
+    """
+    return _computer() if model is None else _model(model)
+
+
+def _computer() -> Report:
+    """What is installed, and what can run here."""
+    import torch
+
+    from euclidium.atoms.embedded import embedded_names
+    from euclidium.ops.dispatch import available_backends, choose_backend
+
+    backends = available_backends()
+    document = {
+        "versions": {"python": platform.python_version(), **versions()},
+        "platform": platform.platform(),
+        "executable": sys.executable,
+        "devices": _devices(),
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "backends": [
+            {"name": b.name, "available": b.available, "reason": b.reason} for b in backends
+        ],
+        "chosen_backend": {"cpu": choose_backend("cpu")},
+        "embedded_data": list(embedded_names()),
+    }
+    if torch.cuda.is_available():
+        document["chosen_backend"]["cuda"] = choose_backend("cuda")
+    rows = [(name, found or "not installed") for name, found in document["versions"].items()]
+    marks = [(b.name, "yes" if b.available else "no", b.reason) for b in backends]
+    return Report(
+        document,
+        (
+            table("Versions", ("package", "version"), rows),
+            table("Backends", ("name", "runs here", "because"), marks),
+            f"devices        {', '.join(document['devices'])}",
+            f"threads        {document['threads']} of {document['cores']} cores",
+            f"embedded data  {', '.join(document['embedded_data'])}",
+            f"platform       {document['platform']}",
+        ),
+    )
+
+
+def _model(name: str) -> Report:
+    """What a model file says of itself."""
+    from euclidium.models.storage import describe
+
+    path = find_model(name)
+    header = describe(path)
+    rows = list(flat(header).items())
+    return Report({"model": path, **header}, (table(f"The model {path}", ("key", "value"), rows),))
+
+
+def versions() -> dict[str, str | None]:
+    """The version of each package that matters here; ``None`` for what is not installed.
+
+    >>> versions()["numpy"] is None
+    False
+    """
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined with dots.
+
+    >>> flat({"a": {"b": 1, "c": [1, 2]}})
+    {'a.b': 1, 'a.c': '1, 2'}
+    """
+    lines: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines |= flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            lines[prefix + key] = ", ".join(str(item) for item in value)
+        else:
+            lines[prefix + key] = value
+    return lines
+
+
+def _devices() -> list[str]:
+    """The CPU, and the GPUs that torch sees."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    return ["cpu", *(f"cuda:{n} ({name})" for n, name in enumerate(gpus))]

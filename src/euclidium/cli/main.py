@@ -1,0 +1,127 @@
+"""The command ``euclidium``: its verbs, and what becomes of an error."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from euclidium import __version__
+from euclidium.cli.config import config
+from euclidium.cli.data import data
+from euclidium.cli.evaluate import evaluate
+from euclidium.cli.info import info
+from euclidium.cli.md import md
+from euclidium.cli.phonons import phonons
+from euclidium.cli.predict import predict
+from euclidium.cli.report import verb
+from euclidium.cli.tour import tour
+from euclidium.cli.train import train
+
+# Typer brings its own copy of click in newer versions, so the class is found by its name.
+ClickException = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+
+class Commands(TyperGroup):
+    """The verbs. An error of the user ends with one sentence on stderr and exit code 2."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a verb and end the process with its exit code."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        run = super().main
+        sys.exit(exit_code(lambda: run(*args, standalone_mode=False, **extra)))
+
+
+def exit_code(run: Callable[[], Any]) -> int:
+    """Run, and turn what it raises into an exit code and a sentence; bugs pass through.
+
+    >>> exit_code(lambda: None)
+    0
+    """
+    try:
+        code = run()
+        sys.stdout.flush()  # so that a closed pipe is noticed here
+    except BrokenPipeError:
+        # the reader has left; without this Python complains once more when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except (ClickException, ValueError, OSError) as error:
+        if "--traceback" in sys.argv[1:]:
+            raise
+        print(f"euclidium: {sentence(error)}", file=sys.stderr)
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+def sentence(error: BaseException) -> str:
+    r"""What a user reads about an error: one sentence on one line.
+
+    >>> sentence(FileNotFoundError(2, "No such file or directory", "si.xyz"))
+    'there is no file si.xyz: check the path'
+    >>> sentence(ValueError("it broke,\n  twice"))
+    'it broke, twice'
+    """
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"there is no file {error.filename}: check the path"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot open {error.filename}: {str(error.strerror).lower()}"
+    text = str(error)
+    if isinstance(error, ClickException):
+        text = error.format_message().replace(". Did you mean", ": did you mean").rstrip(".")
+        text = text.replace("Value error, ", "")
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            text = f"{text[0].lower()}{text[1:]} (see {context.command_path} --help)"
+    return " ".join(text.split())
+
+
+app = typer.Typer(
+    cls=Commands,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+
+
+@app.callback(invoke_without_command=True)
+def euclidium(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in the code an error comes from.")
+    ] = False,
+) -> None:
+    """Euclidean neural networks for materials: train, simulate, and see crystals vibrate.
+
+    New here? [bold]euclidium tour[/bold] does all of it on data that comes with the package.
+    """
+    if version:
+        print(f"euclidium {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+app.command()(verb(tour))
+app.command()(verb(train))
+app.command()(verb(evaluate))
+app.command()(verb(predict))
+app.command()(verb(md))
+app.command()(verb(phonons))
+app.command()(verb(info))
+app.command()(verb(config))
+app.add_typer(data)
+
+
+def main() -> None:
+    """The entry point of the command ``euclidium``."""
+    app(prog_name="euclidium")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The model that a command names: a file, the folder of a training run, or a shipped model."""
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from euclidium.cli.options import Device, Precision
+
+if TYPE_CHECKING:
+    from euclidium.models.potential import Potential
+
+MODEL = "model.euclidium"  # what a training run calls its model
+
+
+def find_model(name: str) -> Path:
+    """The file of a model.
+
+    Raises ``ValueError`` if there is none, with the nearest name that exists.
+
+    >>> find_model("si.euclidium")
+    Traceback (most recent call last):
+    ValueError: there is no model si.euclidium: give a model file, or the folder of a training run
+    """
+    path = Path(name)
+    if path.is_dir():
+        if (path / MODEL).is_file():
+            return path / MODEL
+        raise ValueError(f"the folder {name} holds no {MODEL}: has the training finished?")
+    if path.is_file():
+        return path
+    beside = [str(p) for p in path.parent.glob("*.euclidium")] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(name, beside, n=1)
+    hint = (
+        f"did you mean {near[0]}?" if near else "give a model file, or the folder of a training run"
+    )
+    raise ValueError(f"there is no model {name}: {hint}")
+
+
+def open_model(
+    name: str, device: Device = Device.cpu, precision: Precision = Precision.model
+) -> "Potential":
+    """The model, loaded and ready. Raises as ``find_model`` and ``euclidium.models.load`` do."""
+    from euclidium.models.storage import load
+
+    dtype = None if precision is Precision.model else precision.value
+    return load(find_model(name), device=find_device(device), dtype=dtype)
+
+
+def find_device(device: Device) -> str:
+    """The name of a device that is there: ``auto`` is the GPU, and without one the CPU.
+
+    Raises ``ValueError`` for a GPU that is not there.
+
+    >>> find_device(Device.cpu)
+    'cpu'
+    """
+    import torch
+
+    if device is Device.auto:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device is Device.cuda and not torch.cuda.is_available():
+        raise ValueError("there is no CUDA device here: use --device cpu")
+    return device.value
