@@ -17,7 +17,7 @@ from euclidium.train.metrics import Quantity as Quantity
 from euclidium.train.metrics import Row as Row
 from euclidium.train.potential import PotentialTask as PotentialTask
 from euclidium.train.potential import evaluate as evaluate
-from euclidium.train.run import Result as Result
+from euclidium.train.result import Result as Result
 from euclidium.train.run import train as train
 from euclidium.train.settings import TrainConfig as TrainConfig
 from euclidium.train.state import Progress as Progress

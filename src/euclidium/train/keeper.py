@@ -7,12 +7,12 @@ from typing import Any
 
 from euclidium.train.folder import CHECKPOINT, MODEL
 from euclidium.train.journal import Journal
-from euclidium.train.module import Training
+from euclidium.train.module import Keeper, Training
 from euclidium.train.settings import TrainConfig
 from euclidium.train.state import Progress, RunState
 
 
-class RunKeeper:
+class RunKeeper(Keeper):
     """Writes checkpoints and the best model so far, and stops the run when its time is over.
 
     Of several processes only the first has a journal, writes the model and reports.

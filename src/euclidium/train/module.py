@@ -3,10 +3,11 @@
 import copy
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,12 +28,14 @@ class TrainingError(ValueError):
     """A run that cannot go on."""
 
 
-class Keeper(Protocol):
+class Keeper(ABC):
     """Who is told of every step and epoch, and writes what is to be kept."""
 
+    @abstractmethod
     def step_done(self, training: "Training", loss: float) -> None:
         """After a step of the optimiser."""
 
+    @abstractmethod
     def epoch_done(self, training: "Training", loss: float, improved: bool) -> None:
         """After an epoch and its validation."""
 
