@@ -30,12 +30,12 @@ class RadialConfig(Config):
 class NequIPConfig(Config):
     """The NequIP network."""
 
-    kind: Literal["nequip"] = "nequip"
+    kind: Literal["nequip"] = Field("nequip", description="name of the network")
     channels: int = Field(32, ge=1, description="channels of each irrep")
     lmax: int = Field(2, ge=0, description="largest degree l of features and harmonics")
     layers: int = Field(3, ge=1, description="number of interaction layers")
     parity: bool = Field(False, description="also features whose parity is not (-1)^l")
-    radial: RadialConfig = RadialConfig()
+    radial: RadialConfig = Field(RadialConfig(), description="radial functions and their network")
 
 
 class PotentialConfig(Config):
