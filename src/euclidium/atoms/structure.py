@@ -136,6 +136,7 @@ class Structure:
             else:
                 atoms.info[name] = value
         atoms.arrays.update(self.inputs)
+        atoms.info.update(self.info)
         if results:
             atoms.calc = SinglePointCalculator(atoms, **results)
         return atoms
@@ -149,10 +150,16 @@ def _origin(info: Mapping[str, object]) -> str:
 
 def _check_results_are_current(atoms: Atoms, origin: str) -> None:
     """Results that were stored for other positions would be wrong labels."""
-    calculator = atoms.calc
-    if calculator is None or not getattr(calculator, "results", None):
+    computed = getattr(atoms.calc, "atoms", None)
+    if computed is None or not getattr(atoms.calc, "results", None):
         return
-    changed = calculator.check_state(atoms) if hasattr(calculator, "check_state") else []
+    pairs = {
+        "positions": (atoms.positions, computed.positions),
+        "species": (atoms.numbers, computed.numbers),
+        "cell": (atoms.cell.array, computed.cell.array),
+        "periodic axes": (atoms.pbc, computed.pbc),
+    }
+    changed = [name for name, pair in pairs.items() if not np.array_equal(*pair)]
     if changed:
         raise DataError(
             f"{origin}: its calculator's results belong to other {' and '.join(changed)}: "
