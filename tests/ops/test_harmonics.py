@@ -120,3 +120,9 @@ def test_lengths_and_directions():
     (gradient,) = torch.autograd.grad(lengths(r).sum(), r, create_graph=True)
     assert gradient[1].tolist() == [0.0, 0.0, 0.0]
     assert bool(torch.autograd.grad(gradient.sum(), r)[0].isfinite().all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_refused(dtype):
+    with pytest.raises(TypeError, match="spherical harmonics need float32 or float64, got torch"):
+        spherical_harmonics([1], torch.ones(2, 3, dtype=dtype))

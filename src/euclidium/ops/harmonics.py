@@ -32,7 +32,7 @@ def spherical_harmonics(
     there Y_lm = 0 for l > 0, and the first derivative is that of the polynomial.
 
     Raises ``ValueError`` for vectors that do not have three components, or for irreps with a
-    multiplicity or a parity that harmonics do not have.
+    multiplicity or a parity that harmonics do not have, ``TypeError`` for half precision.
 
     The polynomials follow from the recurrence of ``euclidium.o3.recurrence``:
     Bigi et al., J. Chem. Phys. 159, 064802 (2023), https://doi.org/10.1063/5.0156307
@@ -44,6 +44,10 @@ def spherical_harmonics(
         raise ValueError(
             f"vectors have three components, got a tensor of shape {tuple(vectors.shape)}: "
             "give x, y, z in the last dimension"
+        )
+    if vectors.dtype not in (torch.float32, torch.float64):
+        raise TypeError(
+            f"spherical harmonics need float32 or float64, got {vectors.dtype}: convert the vectors"
         )
     ls = _degrees(degrees)
     if normalize:
