@@ -12,7 +12,11 @@ class Config(BaseModel):
 
 
 class RadialConfig(Config):
-    """Functions of distance and the network on top of them."""
+    """Functions of distance and the network on top of them.
+
+    >>> RadialConfig(basis="gaussian", size=12).hidden
+    (64, 64)
+    """
 
     basis: Literal["bessel", "gaussian", "chebyshev"] = Field(
         "bessel", description="radial functions"
@@ -28,7 +32,11 @@ class RadialConfig(Config):
 
 
 class NequIPConfig(Config):
-    """The NequIP network."""
+    """The NequIP network.
+
+    >>> NequIPConfig(channels=16, lmax=1).layers
+    3
+    """
 
     kind: Literal["nequip"] = Field("nequip", description="name of the network")
     channels: int = Field(32, ge=1, description="channels of each irrep")
@@ -39,7 +47,11 @@ class NequIPConfig(Config):
 
 
 class PotentialConfig(Config):
-    """A potential: its network, and the constants taken from the training data."""
+    """A potential: its network, and the constants taken from the training data.
+
+    >>> PotentialConfig(species=["Si", "O"], cutoff=4.5).network.kind
+    'nequip'
+    """
 
     species: tuple[str, ...] = Field(description="chemical symbols the potential knows")
     cutoff: float = Field(5.0, gt=0, description="cutoff radius, Å")

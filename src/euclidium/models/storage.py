@@ -80,6 +80,10 @@ def load(
 
     Raises ``FileNotFoundError`` if there is no such file, and ``ModelFileError`` for a file that is
     not a model, that is truncated or altered, or that a newer version wrote.
+
+    >>> load("nothing.euclidium")
+    Traceback (most recent call last):
+    FileNotFoundError: there is no model file nothing.euclidium: check the path
     """
     header, tensors = _read(Path(path))
     try:
@@ -101,6 +105,13 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The header of a model file: schema, convention, configuration, units, metrics, provenance.
 
     Raises as ``load`` does.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "si.euclidium"
+    ...     save(Potential(PotentialConfig(species=["Si"])), file)
+    ...     describe(file)["units"]["forces"]
+    'eV/Å'
     """
     return _read(Path(path))[0]
 

@@ -9,8 +9,10 @@ from euclidium.ops.segments import Edges
 
 # Atoms do not come closer than this fraction of the cutoff.
 CORE = 0.3
-# Side of the periodic box in units of the cutoff: more than two, so that images do not overlap.
-BOX = 2.5
+# Smallest side of the periodic box in units of the cutoff: more than two, so that images do not
+# overlap; and fewest atoms in it.
+SMALLEST_BOX = 2.5
+FEWEST_ATOMS = 64
 
 
 def hard_spheres(
@@ -26,15 +28,17 @@ def hard_spheres(
     (True, True)
     """
     rng = np.random.default_rng(seed)
-    n_atoms = max(2, round(mean_neighbors * 3 / (4 * np.pi) * BOX**3))
+    density = mean_neighbors * 3 / (4 * np.pi)  # in units of the cutoff
+    box = max(SMALLEST_BOX, (FEWEST_ATOMS / density) ** (1 / 3))
+    n_atoms = round(density * box**3)
     # random sequential addition jams at a packing fraction of 0.38: stay below 0.2
     core = min(CORE, (8 * 0.2 / mean_neighbors) ** (1 / 3))
     points = np.empty((0, 3))
     while len(points) < n_atoms:
-        point = rng.random(3) * BOX
-        if (np.linalg.norm(_nearest_image(points - point), axis=-1) > core).all():
+        point = rng.random(3) * box
+        if (np.linalg.norm(_nearest_image(points - point, box), axis=-1) > core).all():
             points = np.vstack([points, point])
-    vectors = _nearest_image(points[None] - points[:, None])
+    vectors = _nearest_image(points[None] - points[:, None], box)
     distances = np.linalg.norm(vectors, axis=-1)
     receivers, senders = np.nonzero((distances < 1) & ~np.eye(n_atoms, dtype=bool))
     edges = Edges.from_receivers(
@@ -43,5 +47,5 @@ def hard_spheres(
     return torch.from_numpy(vectors[receivers, senders] * cutoff), edges
 
 
-def _nearest_image(vectors: np.ndarray) -> np.ndarray:
-    return vectors - BOX * np.round(vectors / BOX)
+def _nearest_image(vectors: np.ndarray, box: float) -> np.ndarray:
+    return vectors - box * np.round(vectors / box)
