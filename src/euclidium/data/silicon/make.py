@@ -34,7 +34,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 HERE = Path(__file__).resolve().parent
 ECUT = 10.0  # hartree
-N_FRAMES = 360
+N_FRAMES = 300
 SEED = 20240914
 HARTREE_TO_THZ = 6579.683920502
 PER_CM_TO_THZ = 0.0299792458
@@ -563,11 +563,12 @@ def checks(work, pseudo):
         count = 2 * round(abs(np.linalg.det(matrix)))
         print(f"energy of {shape:9s} {cell['energy'] / count:.8f} eV per atom")
 
+    # triplet with a spherical p shell
     isolated = Atoms("Si", cell=[11.0, 11.5, 12.0])
     isolated.info = {"displacement": 0.0}
     text = structure_input(isolated, np.eye(3, dtype=int), (0.0, 0.0, 0.0))
-    text = text.replace("nband 2", "nband 4") + method_input(pseudo).replace("occopt 1", "occopt 2")
-    text += "nsppol 2\nnsym 1\nocc 1 1 1 0 1 0 0 0\ntoldfe 1.0e-8\nspinat 0 0 2\n"
+    text = text.replace("nband 2", "nband 4 4") + method_input(pseudo).replace("occopt 1", "occopt 2")
+    text += "nsppol 2\nnsym 1\nocc 1 3*0.666666666667 1 3*0\ntoldfe 1.0e-8\nspinat 0 0 2\nnline 8\n"
     text = run_abinit(folder / "atom", text.replace("diemac 12.0", "diemac 1.5"))
     print("isolated atom", echoed(text, "etotal")[0] * units.Hartree, "eV")
 
