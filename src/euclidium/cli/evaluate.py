@@ -56,13 +56,13 @@ def evaluate(
 
     Example: [bold]euclidium evaluate si.euclidium test.xyz --plot parity.png[/bold]
     """
+    from euclidium.atoms.labels import LabelKeys
     from euclidium.train.potential import evaluate as measure
 
     if plot is not None:
         check_new(plot, force)
     potential = open_model(model, device, precision)
-    keys = {"energy_key": energy_key, "forces_key": forces_key, "stress_key": stress_key}
-    structures = list(open_data(data, **keys))
+    structures = list(open_data(data, LabelKeys(energy_key, forces_key, stress_key)))
     with bar(f"evaluating {len(structures)} structures"):
         metrics = measure(potential, structures)
     document = {
@@ -80,17 +80,17 @@ def evaluate(
     return Report(document, tuple(view))
 
 
-def parity_figure(model: "Potential", structures: "Sequence[Structure]") -> Any:
+def parity_figure(model: "Potential", structures: "Sequence[Structure]", width: float = 4.2) -> Any:
     """A figure of what a model predicts against what the structures are labelled with.
 
-    Energies are shown per atom and relative to their mean.
+    Energies are shown per atom and relative to their mean. ``width`` is that of a panel in inches.
     """
     from euclidium.plot.canvas import canvas
     from euclidium.plot.curves import parity
 
     pairs = list(predictions(model, structures))
     shown = [name for name in QUANTITIES if any(name in s.labels for s in structures)]
-    axes = canvas(columns=len(shown), size=(4.2 * len(shown), 4.0))
+    axes = canvas(columns=len(shown), size=(width * len(shown), 0.95 * width))
     for name, axis in zip(shown, axes, strict=True):
         label, unit, error_unit = QUANTITIES[name]
         reference, predicted = _pair(name, pairs)

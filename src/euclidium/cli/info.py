@@ -49,31 +49,34 @@ def _computer() -> Report:
     from euclidium.ops.dispatch import available_backends, choose_backend
 
     backends = available_backends()
+    found = {"python": platform.python_version(), **versions()}
+    devices, names = _devices(), list(embedded_names())
+    chosen = {
+        device.partition(":")[0]: choose_backend(device.partition(" ")[0]) for device in devices
+    }
     document = {
-        "versions": {"python": platform.python_version(), **versions()},
+        "versions": found,
         "platform": platform.platform(),
         "executable": sys.executable,
-        "devices": _devices(),
+        "devices": devices,
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "backends": [
             {"name": b.name, "available": b.available, "reason": b.reason} for b in backends
         ],
-        "chosen_backend": {"cpu": choose_backend("cpu")},
-        "embedded_data": list(embedded_names()),
+        "chosen_backend": chosen,
+        "embedded_data": names,
     }
-    if torch.cuda.is_available():
-        document["chosen_backend"]["cuda"] = choose_backend("cuda")
-    rows = [(name, found or "not installed") for name, found in document["versions"].items()]
+    rows = [(name, number or "not installed") for name, number in found.items()]
     marks = [(b.name, "yes" if b.available else "no", b.reason) for b in backends]
     return Report(
         document,
         (
             table("Versions", ("package", "version"), rows),
             table("Backends", ("name", "runs here", "because"), marks),
-            f"devices        {', '.join(document['devices'])}",
+            f"devices        {', '.join(devices)}",
             f"threads        {document['threads']} of {document['cores']} cores",
-            f"embedded data  {', '.join(document['embedded_data'])}",
+            f"embedded data  {', '.join(names)}",
             f"platform       {document['platform']}",
         ),
     )

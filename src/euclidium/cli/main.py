@@ -1,5 +1,6 @@
 """The command ``euclidium``: its verbs, and what becomes of an error."""
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -21,18 +22,20 @@ from euclidium.cli.tour import tour
 from euclidium.cli.train import train
 
 # Typer brings its own copy of click in newer versions, so the class is found by its name.
-ClickException = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+ClickException: type[Exception] = next(
+    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
+)
 
 
 class Commands(TyperGroup):
     """The verbs. An error of the user ends with one sentence on stderr and exit code 2."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **extra: Any) -> Any:
         """Run a verb and end the process with its exit code."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
-        run = super().main
-        sys.exit(exit_code(lambda: run(*args, standalone_mode=False, **extra)))
+        run = functools.partial(super().main, *args, **{**extra, "standalone_mode": False})
+        if not extra.get("standalone_mode", True):
+            return run()
+        sys.exit(exit_code(run))
 
 
 def exit_code(run: Callable[[], Any]) -> int:
@@ -72,7 +75,9 @@ def sentence(error: BaseException) -> str:
         return f"cannot open {error.filename}: {str(error.strerror).lower()}"
     text = str(error)
     if isinstance(error, ClickException):
-        text = error.format_message().replace(". Did you mean", ": did you mean").rstrip(".")
+        text = (
+            getattr(error, "message", text).replace(". Did you mean", ": did you mean").rstrip(".")
+        )
         text = text.replace("Value error, ", "")
         context = getattr(error, "ctx", None)
         if context is not None:

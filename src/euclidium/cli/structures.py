@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from euclidium.atoms.labels import LabelKeys
     from euclidium.atoms.structure import Structure
 
 
@@ -25,17 +26,18 @@ def open_structure(path: Path, frame: int = -1, supercell: tuple[int, int, int] 
     return structure.to_ase().repeat(supercell)
 
 
-def open_data(name: str, **keys: str | None) -> "Iterator[Structure]":
+def open_data(name: str, keys: "LabelKeys | None" = None) -> "Iterator[Structure]":
     """Labelled structures of a file, or the test part of an embedded data set.
 
-    ``silicon:train`` is another part of an embedded set. ``keys`` name labels, as
-    ``euclidium.atoms.read`` takes them.
+    ``silicon:train`` is another part of an embedded set. ``keys`` says under which names a file
+    stores the labels.
     """
     from euclidium.atoms.embedded import embedded, embedded_names
-    from euclidium.atoms.reader import read
+    from euclidium.atoms.labels import LabelKeys
+    from euclidium.atoms.reader import read_structures
 
     base, _, part = name.partition(":")
     if not Path(name).exists() and base in embedded_names():
         yield from embedded(base, part or "test")
     else:
-        yield from read(name, **keys)
+        yield from read_structures(name, keys=keys or LabelKeys())

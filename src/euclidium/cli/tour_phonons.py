@@ -1,0 +1,252 @@
+"""The tour's third chapter: phonons of the potential, beside those from first principles."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from euclidium.cli.chapter import Chapter, Finding, Tour, picture
+from euclidium.cli.progress import bar
+
+if TYPE_CHECKING:
+    from euclidium.plot.page import Picture, Table
+    from euclidium.simulate.phonons import Phonons
+
+Array = NDArray[np.float64]
+SUPERCELL = (4, 4, 4)  # the grid on which the reference was computed
+MESH = (24, 24, 24)
+WIDTH = 0.1  # THz, of the Gaussians in both densities of states
+ROOM = 300.0  # K
+# Measured by neutrons: name of the mode, point, band, frequency in THz.
+# Nilsson and Nelin, Phys. Rev. B 6, 3777 (1972), https://doi.org/10.1103/PhysRevB.6.3777
+MEASURED = (
+    ("Γ optical", "Γ", 5, 15.5),
+    ("X transverse acoustic", "X", 0, 4.5),
+    ("X longitudinal", "X", 2, 12.3),
+    ("X transverse optical", "X", 4, 13.9),
+    ("L transverse acoustic", "L", 0, 3.4),
+    ("L longitudinal acoustic", "L", 2, 11.3),
+    ("L longitudinal optical", "L", 3, 12.6),
+    ("L transverse optical", "L", 4, 14.7),
+)
+
+TEXT = """
+Atoms in a crystal vibrate together, in waves: phonons. Each has a wave vector q and a frequency;
+how one depends on the other is what neutrons and light measure. To compute it, one atom is moved
+by a hundredth of an Å in a crystal of {n_atoms} atoms. The forces on all the others are spring
+constants, and their Fourier transform gives every wave. The potential does this in seconds, and
+beside it stands the answer of the first-principles program itself, from linear response. The
+potential has never seen a phonon: only energies, forces and stresses of small cells.
+
+From the frequencies follows the heat that the crystal takes up. Classically every mole of atoms
+holds 3R; in truth a mode counts only once kT reaches its quantum ħω, and so the heat capacity
+falls to zero in the cold.
+"""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Phonons of the first-principles program, as the data set's README describes them."""
+
+    cell: Array  # rows, Å
+    scaled_positions: Array
+    numbers: NDArray[np.int64]
+    lattice_constant: Array  # Å
+    path_q: Array  # in reciprocal vectors of the cell
+    path_distance: Array
+    path_frequencies: Array  # THz
+    label: NDArray[np.str_]
+    label_index: NDArray[np.int64]
+    grid_q: Array
+    grid_frequencies: Array
+    dos_frequency: Array
+    dos: Array
+    temperature: Array  # K
+    heat_capacity: Array  # J/(K mol) of cells with two atoms
+
+
+def phonons(tour: Tour) -> Chapter:
+    """Compute phonons of the potential, and compare them with the reference."""
+    from euclidium.plot.page import Fact, Section
+
+    reference = open_reference()
+    found = _phonons(tour, reference)
+    turned = basis_change(found, reference.cell)
+    error = found.frequencies_at(reference.grid_q @ turned) - reference.grid_frequencies
+    path = found.frequencies_at(reference.path_q @ turned)
+    room = float(found.thermal_at([ROOM]).heat_capacity[0])
+    room_reference = float(np.interp(ROOM, reference.temperature, reference.heat_capacity))
+    mean, n = float(np.abs(error).mean()), found.n_atoms
+    facts = (
+        Fact("phonon frequencies", f"{mean:.2f} THz off", f"mean of {error.size} modes"),
+        Fact(
+            "heat capacity, 300 K",
+            f"{room / n:.2f} J/K/mol",
+            f"of atoms; reference {room_reference / n:.2f}",
+        ),
+    )
+    section = Section(
+        "Atoms vibrating",
+        TEXT.format(n_atoms=int(np.prod(SUPERCELL)) * n),
+        facts,
+        [_bands(found, path, reference), _heat_capacity(found, reference)],
+        [_table(path, reference)],
+    )
+    optical = float(path[reference.label_index[0], -1])
+    optical_reference = float(reference.path_frequencies[reference.label_index[0], -1])
+    a = lattice_constant(found)
+    a_reference = float(reference.lattice_constant)
+    numbers = {
+        "frequency_mae_THz": mean,
+        "frequency_mean_error_THz": float(error.mean()),
+        "frequency_error_of_mean": float(error.mean() / reference.grid_frequencies.mean()),
+        "reference_modes": error.size,
+        "optical_THz": optical,
+        "optical_reference_THz": optical_reference,
+        "cv_300K_J_per_K_mol": room,
+        "cv_300K_reference_J_per_K_mol": room_reference,
+        "lattice_constant_A": a,
+        "lattice_constant_reference_A": a_reference,
+        "imaginary_fraction": found.imaginary,
+    }
+    findings = (
+        Finding("mean error of the phonon frequencies", mean, "THz"),
+        Finding("optical phonon at Γ", optical, "THz", optical_reference),
+        Finding("heat capacity at 300 K", room, "J/(K mol)", room_reference),
+        Finding("lattice constant", a, "Å", a_reference),
+    )
+    return Chapter("phonons", section, numbers, findings, facts)
+
+
+def open_reference() -> Reference:
+    """The reference, from the data that comes with the package."""
+    from euclidium.atoms.embedded import embedded_file
+
+    with np.load(embedded_file("silicon", "phonons.npz")) as archive:
+        return Reference(**{name: archive[name] for name in Reference.__dataclass_fields__})
+
+
+def _phonons(tour: Tour, reference: Reference) -> "Phonons":
+    """Phonons of the potential in the reference's crystal, relaxed."""
+    from euclidium.atoms.structure import Structure
+    from euclidium.simulate.phonons import phonons
+
+    positions = reference.scaled_positions @ reference.cell
+    crystal = Structure(reference.numbers, positions, reference.cell, np.ones(3, dtype=bool))
+    with bar("phonons"):
+        return phonons(
+            crystal.to_ase(),
+            tour.model,
+            SUPERCELL,
+            mesh=MESH,
+            temperatures=reference.temperature,
+        )
+
+
+def basis_change(found: "Phonons", cell: Array) -> Array:
+    """The matrix M that takes q in reciprocal vectors of ``cell`` to q M in those of our own.
+
+    The two cells span the same lattice, but may have chosen other vectors, and a relaxed cell
+    differs in size.
+    """
+    ours = found.primitive.T @ found.cell
+    return np.rint(ours @ np.linalg.inv(cell)).T
+
+
+def lattice_constant(found: "Phonons") -> float:
+    """Edge of the cubic cell, Å; the primitive one is a quarter of it."""
+    volume = abs(np.linalg.det(found.primitive.T @ found.cell))
+    return float(np.cbrt(4 * volume))
+
+
+def smeared(found: "Phonons", frequencies: Array) -> Array:
+    """Density of states as Gaussians of the reference's width, states per THz and cell."""
+    distance = frequencies[:, None, None] - found.mesh_frequencies[None]
+    gaussians = np.exp(-0.5 * (distance / WIDTH) ** 2) / (WIDTH * np.sqrt(2 * np.pi))
+    return gaussians.sum(axis=2) @ found.mesh_weights
+
+
+def _bands(found: "Phonons", path: Array, reference: Reference) -> "Picture":
+    """Bands and density of states, over those of the reference."""
+    from euclidium.plot.canvas import canvas
+    from euclidium.plot.curves import bands, dos
+
+    names = ("potential", "first principles")
+    left, right = canvas(columns=2, widths=(3.2, 1), size=(8.6, 4.2), share_y=True)
+    ticks, labels, breaks = _special_points(reference)
+    bands(
+        reference.path_distance,
+        path,
+        ticks,
+        labels,
+        breaks,
+        reference=(reference.path_distance, reference.path_frequencies),
+        names=names,
+        axes=left,
+    )
+    ours = smeared(found, reference.dos_frequency)
+    theirs = (reference.dos_frequency, reference.dos)
+    dos(reference.dos_frequency, ours, theirs, names, sideways=True, axes=right)
+    return picture(
+        left,
+        "Phonons. Left: frequency along lines between points of high symmetry; thin lines are the "
+        "potential, broad grey ones the first-principles program. Right: how many modes there are "
+        "at each frequency (solid: potential; dashed: first principles).",
+    )
+
+
+def _special_points(reference: Reference) -> tuple[list[float], list[str], list[int]]:
+    """Ticks, labels and jumps of the path; two points at one distance are written ``U|K``."""
+    ticks: list[float] = []
+    labels: list[str] = []
+    breaks: list[int] = []
+    for name, index in zip(reference.label, reference.label_index, strict=True):
+        distance = float(reference.path_distance[index])
+        if ticks and np.isclose(distance, ticks[-1]):
+            labels[-1] += f"|{name}"
+            breaks.append(int(index))
+        else:
+            ticks.append(distance)
+            labels.append(str(name))
+    return ticks, labels, breaks
+
+
+def _heat_capacity(found: "Phonons", reference: Reference) -> "Picture":
+    """Heat capacity against temperature, per mole of atoms."""
+    from euclidium.plot.curves import heat_capacity
+
+    n = found.n_atoms  # per mole of atoms, as in tables
+    axes = heat_capacity(
+        found.thermal.temperatures,
+        found.thermal.heat_capacity / n,
+        reference=(reference.temperature[::4], reference.heat_capacity[::4] / n),
+        names=("potential", "first principles"),
+    )
+    return picture(
+        axes,
+        "Heat capacity at constant volume, for one mole of atoms. At room temperature silicon is "
+        "still a quantum solid: it holds four fifths of the classical 3R.",
+    )
+
+
+def _table(path: Array, reference: Reference) -> "Table":
+    """Frequencies at points of high symmetry: potential, first principles, measured."""
+    from euclidium.plot.page import Table
+
+    first = dict(zip(reference.label[::-1], reference.label_index[::-1], strict=True))
+    rows = [
+        (
+            name,
+            f"{path[first[point], band]:.2f}",
+            f"{reference.path_frequencies[first[point], band]:.2f}",
+            f"{measured:.1f}",
+        )
+        for name, point, band, measured in MEASURED
+    ]
+    return Table(
+        ("mode", "potential", "first principles", "measured"),
+        rows,
+        "Frequencies in THz. The potential can be no better than the calculation it learned from; "
+        "the last column was measured with neutrons (Nilsson and Nelin, 1972).",
+    )
