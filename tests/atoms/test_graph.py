@@ -16,43 +16,7 @@ from euclidium.atoms.structure import Structure
 CUTOFF = 3.5
 
 
-def random_structure(seed: int, n_atoms: int | None = None, **labels: np.ndarray) -> Structure:
-    rng = np.random.default_rng(seed)
-    n = n_atoms or int(rng.integers(1, 9))
-    cell = np.diag(rng.uniform(3.0, 6.0, size=3)) + 0.3 * rng.normal(size=(3, 3))
-    values = {
-        "energy": np.array(rng.normal()),
-        "forces": rng.normal(size=(n, 3)),
-        "stress": rng.normal(size=(3, 3)),
-        "dipole": rng.normal(size=3),
-        "charge": rng.normal(size=n),
-        **labels,
-    }
-    return Structure(
-        rng.integers(1, 90, size=n),
-        rng.uniform(size=(n, 3)) @ cell,
-        cell,
-        rng.random(3) < 0.6,
-        values,
-        inputs={"field": rng.normal(size=(n, 2))},
-        per_atom=frozenset({"forces", "charge"}),
-    )
-
-
-def assert_equal(first: Graph, second: Graph) -> None:
-    def tensors(g: Graph) -> dict[str, torch.Tensor]:
-        names = ("species", "positions", "cell", "pbc", "structure", "shifts")
-        edges = {k: getattr(g.edges, k) for k in ("senders", "receivers", "row_pointer")}
-        return {**{k: getattr(g, k) for k in names}, **edges, **g.labels, **g.inputs}
-
-    expected = tensors(second)
-    assert tensors(first).keys() == expected.keys()
-    for name, value in tensors(first).items():
-        assert value.dtype == expected[name].dtype
-        torch.testing.assert_close(value, expected[name], rtol=0, atol=0, msg=name)
-
-
-def test_one_structure():
+def test_one_structure(random_structure):
     structure = random_structure(0, n_atoms=6)
     graph = Graph.from_structures([structure], CUTOFF)
     neighbors = neighbor_list(structure, CUTOFF)
@@ -73,7 +37,7 @@ def test_one_structure():
 
 
 @given(seeds=st.lists(st.integers(0, 10_000), min_size=1, max_size=6))
-def test_batch_equals_its_parts(seeds: list[int]):
+def test_batch_equals_its_parts(seeds: list[int], random_structure, assert_equal):
     structures = [random_structure(seed) for seed in seeds]
     singles = [Graph.from_structures([item], CUTOFF) for item in structures]
     batch = Graph.from_structures(structures, CUTOFF)
@@ -90,7 +54,7 @@ def test_batch_equals_its_parts(seeds: list[int]):
     assert torch.equal(of_edge, batch.structure[batch.edges.senders])
 
 
-def test_batches_of_batches():
+def test_batches_of_batches(random_structure, assert_equal):
     graphs = [Graph.from_structures([random_structure(seed)], CUTOFF) for seed in range(5)]
     assert_equal(collate([collate(graphs[:2]), collate(graphs[2:])]), collate(graphs))
 
@@ -104,7 +68,7 @@ def test_single_atoms_without_edges():
     assert [part.species.tolist() for part in split(graph)] == [[1], [6], [8]]
 
 
-def test_edge_vectors_are_differentiable():
+def test_edge_vectors_are_differentiable(random_structure):
     structures = [random_structure(seed, n_atoms=3) for seed in (1, 2)]
     graph = Graph.from_structures(structures, CUTOFF)
     assert graph.n_edges > 0
@@ -122,7 +86,7 @@ def test_edge_vectors_are_differentiable():
     )
 
 
-def test_edge_vectors_under_functional_transforms():
+def test_edge_vectors_under_functional_transforms(random_structure):
     graph = Graph.from_structures([random_structure(3, n_atoms=4)], CUTOFF)
     energy = lambda r: graph.edge_vectors(r).square().sum()  # noqa: E731
     gradient = torch.func.grad(energy)(graph.positions)
@@ -132,7 +96,7 @@ def test_edge_vectors_under_functional_transforms():
     )
 
 
-def test_to_and_replace_keep_everything():
+def test_to_and_replace_keep_everything(random_structure, assert_equal):
     graph = Graph.from_structures([random_structure(seed) for seed in range(3)], CUTOFF)
     assert_equal(graph.to("cpu"), graph)
     moved = graph.replace(positions=graph.positions + 1.0)
@@ -141,7 +105,7 @@ def test_to_and_replace_keep_everything():
 
 
 @pytest.mark.gpu
-def test_to_gpu_and_back():
+def test_to_gpu_and_back(random_structure, assert_equal):
     graph = Graph.from_structures([random_structure(seed) for seed in range(3)], CUTOFF)
     there = graph.pin_memory().to("cuda")
     assert there.edges.senders.is_cuda
@@ -149,14 +113,14 @@ def test_to_gpu_and_back():
     assert_equal(there.to("cpu"), graph)
 
 
-def test_a_dipole_of_three_atoms_is_not_taken_for_rows():
+def test_a_dipole_of_three_atoms_is_not_taken_for_rows(random_structure):
     structures = [random_structure(seed, n_atoms=3) for seed in range(2)]
     graph = Graph.from_structures(structures, CUTOFF)
     assert graph.labels["dipole"].shape == (2, 3)
     assert graph.labels["charge"].shape == (6,)
 
 
-def test_labels_can_be_chosen():
+def test_labels_can_be_chosen(random_structure):
     graph = Graph.from_structures([random_structure(0)], CUTOFF, labels=["energy"])
     assert graph.labels.keys() == {"energy"}
     assert not Graph.from_structures([random_structure(0)], CUTOFF, labels=()).labels

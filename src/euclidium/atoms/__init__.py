@@ -4,6 +4,8 @@ from euclidium.atoms.cache import GraphCache as GraphCache
 from euclidium.atoms.cache import cached as cached
 from euclidium.atoms.cache import write_graphs as write_graphs
 from euclidium.atoms.dataset import Dataset as Dataset
+from euclidium.atoms.elements import atomic_number as atomic_number
+from euclidium.atoms.elements import chemical_symbol as chemical_symbol
 from euclidium.atoms.embedded import embedded as embedded
 from euclidium.atoms.embedded import embedded_file as embedded_file
 from euclidium.atoms.embedded import embedded_names as embedded_names
@@ -36,7 +38,9 @@ __all__ = [
     "Split",
     "Statistics",
     "Structure",
+    "atomic_number",
     "cached",
+    "chemical_symbol",
     "collate",
     "embedded",
     "embedded_file",

@@ -1,10 +1,11 @@
 """Reading structures and their labels from files, one frame at a time."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from io import StringIO
+from io import StringIO, TextIOBase
 from itertools import count, islice
+from lzma import LZMAError
 from pathlib import Path
-from typing import TextIO, cast
+from typing import cast
 
 import ase.io
 from ase import Atoms
@@ -85,13 +86,13 @@ def _frames(index: str | int | slice) -> slice:
     """Any way to choose frames, as a slice."""
     try:
         chosen = string2index(index) if isinstance(index, str) else index
+        if isinstance(chosen, slice):
+            return chosen
+        first = int(chosen)
     except ValueError:
         raise DataError(
             f"cannot choose frames by {index!r}: write for example '5', ':100' or '::10'"
         ) from None
-    if isinstance(chosen, slice):
-        return chosen
-    first = int(chosen)
     return slice(first, first + 1 or None)
 
 
@@ -140,18 +141,23 @@ def _choose(stream: Iterator[str], frames: slice) -> Iterator[tuple[int, str]]:
 
 def _xyz_frames(path: Path) -> Iterator[str]:
     """The text of each frame of an XYZ file; empty lines between frames do not matter."""
-    with cast(TextIO, open_with_compression(str(path))) as file:
+    with cast(TextIOBase, open_with_compression(str(path))) as file:
         for frame in count():
             try:
                 lines = _xyz_lines(file, frame, path.name)
-            except (EOFError, OSError, UnicodeDecodeError) as error:  # also of decompression
+            except (
+                EOFError,
+                LZMAError,
+                OSError,
+                UnicodeDecodeError,
+            ) as error:  # also of decompression
                 raise _unreadable(frame, path.name, error) from error
             if not lines:
                 return
             yield "".join(lines)
 
 
-def _xyz_lines(file: TextIO, frame: int, name: str) -> list[str]:
+def _xyz_lines(file: TextIOBase, frame: int, name: str) -> list[str]:
     """The lines of the next frame, none at the end of the file."""
     first = next((line for line in file if line.strip()), "")
     if not first:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Int
 
-Part: TypeAlias = int | float | slice | Sequence[int] | None
+Part: TypeAlias = int | float | slice | Sequence[int] | Int[np.ndarray, " _"] | None
 """A part of a data set: a count, a fraction, a slice, indices, or what is left."""
 
 
