@@ -52,10 +52,10 @@ def convolution(
     edges: Edges,
 ) -> Float[Tensor, "node z"]:
     """Gather, product, weight and sum over neighbours; see ``euclidium.ops.convolution``."""
+    sent = x.index_select(0, edges.senders)
     if is_channelwise(plan):
-        messages = _channelwise_messages(plan, x.index_select(0, edges.senders), y, weights)
-    else:
-        messages = tensor_product(plan, (x.index_select(0, edges.senders), y), weights)
+        return _channelwise_convolution(plan, sent, y, weights, edges)
+    messages = tensor_product(plan, (sent, y), weights)
     return segment_sum(messages, edges.receivers, edges.n_nodes)
 
 
@@ -171,11 +171,11 @@ def _path(path: Path, inputs: list[Tensor], weights: Tensor | None) -> Tensor:
 class _Stack(NamedTuple):
     """All channelwise paths of one block of x."""
 
-    where: tuple[int, int]  # the block in x
-    shape: tuple[int, int]  # its components a and channels u
+    block: int  # in x
+    shape: tuple[int, int]  # components a and channels u of the block
+    paths: tuple[int, ...]  # numbers of the paths
     sizes: tuple[int, ...]  # components c of each path
     outs: tuple[int, ...]  # block of the result of each path
-    weights: tuple[tuple[int, int], ...]  # weights of each path
 
 
 @traced_as_constant
@@ -192,7 +192,7 @@ def _nested_couplings(plan: TensorProductPlan) -> list:
 def _stacked(plan: TensorProductPlan) -> tuple[tuple[_Stack, ...], tuple[Coupling, ...]]:
     """The stacks, and the coefficients [y, (path, c), a] of each."""
     stacks, couplings = [], []
-    for i, (block, where) in enumerate(zip(plan.x, plan.x.slices(), strict=True)):
+    for i, block in enumerate(plan.x):
         numbers = [n for n, path in enumerate(plan.paths) if path.segments[0] == i]
         if not numbers:
             continue
@@ -203,30 +203,45 @@ def _stacked(plan: TensorProductPlan) -> tuple[tuple[_Stack, ...], tuple[Couplin
             y = plan.y.slices()[path.segments[1]]
             c = slice(end - path.coupling.shape[2], end)
             matrix[y, c] = path.coefficient * path.coupling.array.transpose(1, 2, 0)
-        weights = tuple((plan.weight_slices[n].start, plan.weight_slices[n].stop) for n in numbers)
         outs = tuple(path.out for path in paths)
         shape = (block.ir.dim, block.mul)
-        stacks.append(_Stack((where.start, where.stop), shape, sizes, outs, weights))
+        stacks.append(_Stack(i, shape, tuple(numbers), sizes, outs))
         couplings.append(Coupling.from_array(matrix))
     return tuple(stacks), tuple(couplings)
 
 
-def _channelwise_messages(
+def _channelwise_convolution(
     plan: TensorProductPlan,
     x: Float[Tensor, "edge x"],
     y: Float[Tensor, "edge y"],
     weights: Float[Tensor, "edge w"],
-) -> Float[Tensor, "edge z"]:
-    """All messages, with one small matrix product per edge and block of x."""
+    edges: Edges,
+) -> Float[Tensor, "node z"]:
+    """One small matrix product per edge and block of x; each path is summed by itself.
+
+    Pieces are split off and not sliced, and only sums are joined: the derivative of a slice is a
+    tensor of zeros as large as the whole, and the messages are the largest tensors here.
+    """
+    block_sizes, weight_sizes = _sizes(plan)
+    x_blocks, w_paths = x.split(block_sizes, dim=1), weights.split(weight_sizes, dim=1)
     results: dict[int, Tensor] = {}
     for stack, matrix in zip(_stacks(plan), _matrices(plan, x), strict=True):
-        where, shape, sizes, outs, weight_ranges = stack
+        block, shape, paths, sizes, outs = stack
         rotations = (y @ matrix.flatten(1)).unflatten(1, (sum(sizes), shape[0]))
-        turned = torch.bmm(rotations, x[:, where[0] : where[1]].unflatten(1, shape))
-        pieces = turned.split(sizes, dim=1)
-        for piece, out, (first, last) in zip(pieces, outs, weight_ranges, strict=True):
-            results[out] = (piece * weights[:, None, first:last]).flatten(1)
+        values = x_blocks[block].unflatten(1, shape)
+        # a product of one column and one row is faster without a matrix product
+        turned = rotations * values if shape[0] == 1 else torch.bmm(rotations, values)
+        for piece, path, out in zip(turned.split(sizes, dim=1), paths, outs, strict=True):
+            messages = (piece * w_paths[path].unsqueeze(1)).flatten(1)
+            results[out] = segment_sum(messages, edges.receivers, edges.n_nodes)
     return torch.cat([results[out] for out in range(len(results))], dim=1)
+
+
+@traced_as_constant
+def _sizes(plan: TensorProductPlan) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Widths of the blocks of x, and of the weights of each path."""
+    widths = tuple(where.stop - where.start for where in plan.weight_slices)
+    return tuple(block.dim for block in plan.x), widths
 
 
 def _matrices(plan: TensorProductPlan, like: Tensor) -> list[Tensor]:
