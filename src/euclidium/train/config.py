@@ -81,12 +81,13 @@ class _Loader(yaml.SafeLoader):
     """YAML that refuses a key written twice, where the later one would win in silence."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {name!r} stands twice", problem_mark=key.start_mark
+                    problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
                 )
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

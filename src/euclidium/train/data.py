@@ -88,12 +88,10 @@ class BatchData(LightningDataModule):
             self._loader = self._load(self.training, batch_sampler=own)
         return self._loader
 
-    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+    def val_dataloader(self) -> DataLoader:
         """Batches of this process's share of the validation structures, in their order."""
         rank, world = self._process()
         own = range(rank, len(self.validation), world)
-        if not len(self.validation):
-            return []
         training = self.config.training
         size = training.validation_batch_size or training.batch_size
         return self._load(self.validation, sampler=own, batch_size=size)

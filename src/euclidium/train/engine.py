@@ -53,7 +53,7 @@ def run(
     folder = Path(config.output)
     checkpoint = _checkpoint(folder, parts) if resume else None
     task = _task(config, parts, checkpoint)
-    trainer = _trainer(config)
+    trainer = _trainer(config, validate=len(parts.validation) > 0)
     if trainer.is_global_zero:
         write_config(folder, config)
         write_json(folder / SPLITS, parts.indices)
@@ -93,7 +93,7 @@ def _task(config: TrainConfig, parts: Parts, checkpoint: Mapping[str, Any] | Non
     return PotentialTask(model, config.loss)
 
 
-def _trainer(config: TrainConfig) -> Trainer:
+def _trainer(config: TrainConfig, validate: bool) -> Trainer:
     """Lightning's trainer, without the parts that ours replaces."""
     training = config.training
     plugins: list[Any] = [AtomicCheckpointIO()]
@@ -115,6 +115,7 @@ def _trainer(config: TrainConfig) -> Trainer:
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            limit_val_batches=1.0 if validate else 0,
             inference_mode=False,  # forces are derivatives, also when validating
             use_distributed_sampler=False,
             reload_dataloaders_every_n_epochs=1,  # the first epoch of a resumed run may be short

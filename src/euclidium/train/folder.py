@@ -21,14 +21,13 @@ FOLDERS = ("events", "wandb")
 FREE = (
     "output",
     "logging",
-    "data.train",  # compared by content
-    "data.validation",
-    "data.test",
     "data.cache",
     "data.workers",
     "training.max_time",
     "training.checkpoint",
 )
+
+PARTS = ("train", "validation", "test")
 
 
 class RunError(ValueError):
@@ -105,6 +104,8 @@ def _differences(
         name, before, now = prefix + key, old.get(key), new.get(key)
         if name in free or before == now:
             continue
+        if prefix == "data." and key in PARTS and isinstance(before, str) and isinstance(now, str):
+            continue  # files are compared by content
         if isinstance(before, dict) and isinstance(now, dict):
             yield from _differences(before, now, free, f"{name}.")
         else:

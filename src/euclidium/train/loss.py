@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
-
-Penalty = Literal["mse", "huber", "mae"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def total_loss(terms: Mapping[str, Term]) -> Float[Tensor, ""]:
 
 
 def penalty(
-    error: Float[Tensor, "*shape"], kind: Penalty = "mse", delta: float = 0.01
+    error: Float[Tensor, "*shape"], kind: str = "mse", delta: float = 0.01
 ) -> Float[Tensor, "*shape"]:
     """The penalty of each error x.
 
@@ -66,7 +63,7 @@ def energy_term(
     reference: Float[Tensor, " structure"],
     n_atoms: Int[Tensor, " structure"],
     weight: float = 1.0,
-    kind: Penalty = "mse",
+    kind: str = "mse",
     delta: float = 0.01,
 ) -> Term:
     """Penalty of the energy per atom, ℓ((E − E*)/N), over structures; eV.
@@ -82,7 +79,7 @@ def forces_term(
     predicted: Float[Tensor, "atom 3"],
     reference: Float[Tensor, "atom 3"],
     weight: float = 1.0,
-    kind: Penalty = "mse",
+    kind: str = "mse",
     delta: float = 0.01,
 ) -> Term:
     """Penalty of each force component, ℓ(F − F*), over 3N components; eV/Å.
@@ -97,7 +94,7 @@ def stress_term(
     predicted: Float[Tensor, "structure 3 3"],
     reference: Float[Tensor, "structure 3 3"],
     weight: float = 1.0,
-    kind: Penalty = "mse",
+    kind: str = "mse",
     delta: float = 0.01,
 ) -> Term:
     """Penalty of each stress component, ℓ(σ − σ*), over 9 components a structure; eV/Å³.
@@ -108,5 +105,5 @@ def stress_term(
     return _term(predicted - reference, weight, kind, delta)
 
 
-def _term(error: Tensor, weight: float, kind: Penalty, delta: float) -> Term:
+def _term(error: Tensor, weight: float, kind: str, delta: float) -> Term:
     return Term(weight, penalty(error, kind, delta).sum(), error.numel())

@@ -227,6 +227,16 @@ class Training(LightningModule):
         self.load_state_dict(checkpoint["state_dict"])
         self.state, self.best = RunState.from_dict(own["state"]), own["best"]
         self._optimizer_state = checkpoint["optimizer_states"][0]
+        self._allow_more()
+
+    def _allow_more(self) -> None:
+        """Let a run that was over go on, if it now may take more epochs or more time."""
+        state, training = self.state, self.config.training
+        if state.stopped == "epochs" and state.epoch < training.epochs:
+            state.stopped = None
+        limit = training.max_time
+        if state.stopped == "time" and (limit is None or state.seconds < float(limit)):
+            state.stopped = None if state.epoch < training.epochs else "epochs"
 
 
 @contextmanager
