@@ -115,8 +115,20 @@ def test_a_failure_leaves_nothing_behind(path: Path, graphs: list[Graph]):
     assert [entry.name for entry in path.parent.iterdir()] == ["x.graphs"]
 
 
-def test_graphs_with_other_labels(tmp_path: Path, graphs: list[Graph]):
-    bare = Graph.from_structures([Structure(np.array([18]), np.zeros((1, 3)))], CUTOFF)
-    sentence = "graph 1 has no labels, the first has charge [], dipole [3], energy [], forces [3]"
+def test_graphs_need_not_have_the_same_labels(tmp_path: Path, graphs: list[Graph], assert_equal):
+    """An isolated atom has no forces; a new label may come late."""
+    atom = Structure(np.array([18]), np.zeros((1, 3)), labels={"spin": np.array(1.0)})
+    mixed = [Graph.from_structures([atom], CUTOFF), graphs[0], graphs[1]]
+    mixed.append(Graph.from_structures([atom], CUTOFF))
+    write_graphs(tmp_path / "x.graphs", mixed, key="key")
+    for found, graph in zip(GraphCache(tmp_path / "x.graphs", "key"), mixed, strict=True):
+        assert_equal(found, graph)
+
+
+def test_labels_of_other_shapes(tmp_path: Path):
+    dipoles = [np.zeros(3), np.zeros((3, 3))]
+    items = [Structure(np.array([18]), np.zeros((1, 3)), labels={"mu": mu}) for mu in dipoles]
+    graphs = [Graph.from_structures([item], CUTOFF) for item in items]
+    sentence = "graph 1 has 'mu' with the shape [3, 3], others have [3]: give all the same"
     with pytest.raises(DataError, match=re.escape(sentence)):
-        write_graphs(tmp_path / "x.graphs", [graphs[0], bare], key="key")
+        write_graphs(tmp_path / "x.graphs", graphs, key="key")

@@ -103,6 +103,9 @@ def test_choice_of_frames_in_other_formats(tmp_path: Path):
     for index, numbers in ((":", range(5)), ("1:4:2", [1, 3]), (2, [2])):
         found = list(read(tmp_path / "x.traj", index))
         assert [structure.info["frame"] for structure in found] == list(numbers)
+    backwards = list(read(tmp_path / "x.traj", "::-1"))
+    assert [structure.info["frame"] for structure in backwards] == [-1, -2, -3, -4, -5]
+    np.testing.assert_array_equal(backwards[1].positions, frames(5)[-2].positions)
     (last,) = read(tmp_path / "x.traj", "-1")
     np.testing.assert_array_equal(last.positions, frames(5)[-1].positions)
 

@@ -5,7 +5,7 @@ import math
 import mmap
 import os
 import struct
-import tempfile
+import uuid
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -80,10 +80,9 @@ class GraphCache:
                 _Field(f["name"], f["dtype"], tuple(f["row"])) for f in footer["fields"]
             ]
             file.seek(footer["table"])
-            table = np.fromfile(file, "<i8", footer["n"] * (1 + len(self._fields)))
-        self._table = table.reshape(
-            footer["n"], 1 + len(self._fields)
-        )  # start of each graph, rows of each field
+            shape = footer["n"], 1 + len(self._fields)
+            # of each graph, where it begins and the rows of each field, −1 if it has no such field
+            self._table = np.fromfile(file, "<i8", math.prod(shape)).reshape(shape)
         self._memory: mmap.mmap | None = None
 
     def __len__(self) -> int:
@@ -96,6 +95,8 @@ class GraphCache:
         start, *rows = self._table[index].tolist()
         arrays = {}
         for part, n in zip(self._fields, rows, strict=True):
+            if n < 0:
+                continue
             values = np.frombuffer(self._pages(), part.dtype, n * part.row_size, start)
             arrays[part.name] = values.reshape(n, *part.row)
             start += values.nbytes
@@ -115,7 +116,7 @@ class GraphCache:
 def write_graphs(path: str | Path, graphs: Iterable[Graph], key: str) -> None:
     """Write graphs for :class:`GraphCache`, one after the other; the file appears when complete.
 
-    Raises ``DataError`` if the graphs do not have the same labels and inputs.
+    Raises ``DataError`` if a label or an input does not have the same shape in all graphs.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -125,13 +126,13 @@ def write_graphs(path: str | Path, graphs: Iterable[Graph], key: str) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             _write(_Summed(file), graphs, key)
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 
@@ -169,32 +170,32 @@ class _Summed:
 
 def _write(out: _Summed, graphs: Iterable[Graph], key: str) -> None:
     out.write(MAGIC)
-    fields: list[_Field] | None = None
-    table: list[list[int]] = []
+    fields: dict[str, _Field] = {}
+    starts: list[int] = []
+    rows: list[dict[str, int]] = []
     for graph in graphs:
         arrays = _arrays(graph)
-        found = [_Field(k, a.dtype.str, a.shape[1:]) for k, a in arrays.items()]
-        if fields is not None and found != fields:
-            raise DataError(
-                f"graph {len(table)} has {_names(found)}, the first has {_names(fields)}: "
-                "choose labels and inputs that all have"
-            )
-        fields = found
-        table.append([out.size, *(len(array) for array in arrays.values())])
-        out.write(b"".join(array.tobytes() for array in arrays.values()))
-    start = out.size
+        for name, array in arrays.items():
+            new = _Field(name, array.dtype.str, array.shape[1:])
+            if fields.setdefault(name, new) != new:
+                raise DataError(
+                    f"graph {len(rows)} has {name.partition(' ')[2]!r} with the shape "
+                    f"{list(new.row)}, others have {list(fields[name].row)}: give all the same"
+                )
+        starts.append(out.size)
+        rows.append({name: len(array) for name, array in arrays.items()})
+        for name in fields:  # the order in which they are read
+            if name in arrays:
+                out.write(arrays[name].tobytes())
+    table = [[n, *(row.get(f, -1) for f in fields)] for n, row in zip(starts, rows, strict=True)]
+    place = out.size
     out.write(np.array(table, dtype="<i8").tobytes())
-    records = [{"name": f.name, "dtype": f.dtype, "row": f.row} for f in fields or []]
-    footer = {"key": key, "n": len(table), "table": start, "fields": records}
+    records = [{"name": f.name, "dtype": f.dtype, "row": f.row} for f in fields.values()]
+    footer = {"key": key, "n": len(table), "table": place, "fields": records}
     text = json.dumps(footer).encode()
     place = out.size
     out.write(text)
     out.file.write(TAIL.pack(place, len(text), out.crc, MAGIC))
-
-
-def _names(fields: list[_Field]) -> str:
-    extra = [f"{f.name.partition(' ')[2]} {list(f.row)}" for f in fields if f.name not in PARTS]
-    return ", ".join(extra) or "no labels"
 
 
 def _checked_footer(file: BinaryIO, path: Path) -> dict:

@@ -117,7 +117,9 @@ def _atoms(path: Path, frames: slice) -> Iterator[tuple[int, Atoms]]:
             yield frame, _parse(text, frame, path.name)
         return
     stream = ase.io.iread(path, index=frames, do_not_split_by_at_sign=True)
-    for frame in count(frames.start or 0, frames.step or 1):
+    step = frames.step or 1
+    first = frames.start if frames.start is not None else (0 if step > 0 else -1)
+    for frame in count(first, step):  # counted from the end where that is how they were chosen
         try:
             yield frame, next(stream)
         except StopIteration:
