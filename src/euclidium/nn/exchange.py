@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from euclidium.nn.linear import Linear, channels_before
+from euclidium.nn.linear import Linear
 from euclidium.nn.product import FullyConnectedTensorProduct, TensorProduct
+from euclidium.o3.irreps import Irreps
 
 
 def to_e3nn_weights(
@@ -63,8 +64,13 @@ def _linear_pieces(linear: Linear) -> list[Tensor]:
     for i, source in enumerate(linear.irreps_in):
         for j, target in enumerate(linear.irreps_out):
             if source.ir == target.ir:
-                row = channels_before(linear.irreps_in, i)
-                column = channels_before(linear.irreps_out, j)
+                row = _channels_before(linear.irreps_in, i)
+                column = _channels_before(linear.irreps_out, j)
                 matrix = linear.weights[str(source.ir)]
                 pieces.append(matrix[row : row + source.mul, column : column + target.mul])
     return pieces
+
+
+def _channels_before(irreps: Irreps, n: int) -> int:
+    """Channels of the irrep of block n in the blocks before it."""
+    return sum(block.mul for block in irreps[:n] if block.ir == irreps[n].ir)

@@ -52,10 +52,11 @@ class Linear(nn.Module):
             str(ir): [n for n, block in enumerate(self.irreps_in) if block.ir == ir]
             for ir in self.shared
         }
-        self._targets = [
-            (str(block.ir), channels_before(self.irreps_out, n), block.mul, block.dim)
-            for n, block in enumerate(self.irreps_out)
-        ]
+        self._targets = [(str(block.ir), block.dim) for block in self.irreps_out]
+        self._widths = {
+            str(ir): [block.mul for block in self.irreps_out if block.ir == ir]
+            for ir in self.shared
+        }
 
     def forward(
         self,
@@ -72,12 +73,13 @@ class Linear(nn.Module):
             wanted = "no species" if self.n_species is None else "the species of each item"
             raise ValueError(f"this Linear expects {wanted}: change n_species or the call")
         blocks = split_blocks(x, self.irreps_in)
-        mixed = {name: self._mix(name, blocks, species) for name in self._sources}
+        mixed = {
+            name: list(self._mix(name, blocks, species).split(widths, dim=-1))
+            for name, widths in self._widths.items()
+        }
         results = [
-            mixed[name][..., start : start + mul].flatten(-2)
-            if name in mixed
-            else x.new_zeros(*x.shape[:-1], dim)
-            for name, start, mul, dim in self._targets
+            mixed[name].pop(0).flatten(-2) if name in mixed else x.new_zeros(*x.shape[:-1], dim)
+            for name, dim in self._targets
         ]
         return torch.cat(results, dim=-1) if results else x.new_zeros(*x.shape[:-1], 0)
 
@@ -102,8 +104,3 @@ class Linear(nn.Module):
 def _irreps(irreps: Irreps) -> list[Irrep]:
     """Each irrep once, in order of appearance."""
     return list(dict.fromkeys(block.ir for block in irreps if block.mul))
-
-
-def channels_before(irreps: Irreps, n: int) -> int:
-    """Channels of the irrep of block n in the blocks before it."""
-    return sum(block.mul for block in irreps[:n] if block.ir == irreps[n].ir)

@@ -96,17 +96,17 @@ def split_blocks(values: Float[Tensor, "..."], irreps: Irreps) -> list[Float[Ten
     >>> [tuple(b.shape) for b in split_blocks(torch.zeros(7, 9), Irreps("3x0e + 2x1o"))]
     [(7, 1, 3), (7, 3, 2)]
     """
-    return [
-        values[..., start:stop].unflatten(-1, (components, channels))
-        for start, stop, components, channels in _blocks(irreps)
-    ]
+    shapes = _shapes(irreps)
+    if not shapes:
+        return []
+    pieces = values.split([components * channels for components, channels in shapes], dim=-1)
+    return [piece.unflatten(-1, shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
 
 @traced_as_constant
-def _blocks(irreps: Irreps) -> tuple[tuple[int, int, int, int], ...]:
-    """Start, stop, components and channels of each block."""
-    pairs = zip(irreps, irreps.slices(), strict=True)
-    return tuple((where.start, where.stop, block.ir.dim, block.mul) for block, where in pairs)
+def _shapes(irreps: Irreps) -> tuple[tuple[int, int], ...]:
+    """Components and channels of each block."""
+    return tuple((block.ir.dim, block.mul) for block in irreps)
 
 
 @traced_as_constant
