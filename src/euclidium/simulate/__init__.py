@@ -1,3 +1,33 @@
-"""euclidium.simulate"""
+"""What a potential is for: an ASE calculator, molecular dynamics, relaxation and phonons."""
 
-__all__: list[str] = []
+from euclidium.simulate.calculator import Calculator as Calculator
+from euclidium.simulate.calculator import Model as Model
+from euclidium.simulate.md import MDFrame as MDFrame
+from euclidium.simulate.md import MDResult as MDResult
+from euclidium.simulate.md import UnstableRun as UnstableRun
+from euclidium.simulate.md import md as md
+from euclidium.simulate.phonons import Bands as Bands
+from euclidium.simulate.phonons import DensityOfStates as DensityOfStates
+from euclidium.simulate.phonons import Phonons as Phonons
+from euclidium.simulate.phonons import Thermal as Thermal
+from euclidium.simulate.phonons import phonons as phonons
+from euclidium.simulate.relax import Relaxation as Relaxation
+from euclidium.simulate.relax import relax as relax
+from euclidium.simulate.supercell import supercell_matrix as supercell_matrix
+
+__all__ = [
+    "Bands",
+    "Calculator",
+    "DensityOfStates",
+    "MDFrame",
+    "MDResult",
+    "Model",
+    "Phonons",
+    "Relaxation",
+    "Thermal",
+    "UnstableRun",
+    "md",
+    "phonons",
+    "relax",
+    "supercell_matrix",
+]
