@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,3 +157,14 @@ def test_nothing_is_not_a_graph():
     for make in (lambda: Graph.from_structures([], CUTOFF), lambda: collate([])):
         with pytest.raises(ValueError, match="a graph needs at least one structure, got none"):
             make()
+
+
+def test_within_is_the_graph_of_the_smaller_cutoff():
+    structure = Structure.from_ase(bulk("Si", cubic=True), keys=None)
+    got, expected = (
+        Graph.from_structures([structure], 6.0).within(4.2),
+        Graph.from_structures([structure], 4.2),
+    )
+    assert torch.equal(got.edges.row_pointer, expected.edges.row_pointer)
+    assert torch.equal(got.edges.senders, expected.edges.senders)
+    assert torch.equal(got.shifts, expected.shifts)

@@ -113,6 +113,20 @@ class Graph:
         images = (self.shifts.to(cell.dtype).unsqueeze(1) @ of_edge).squeeze(1)
         return r[self.edges.senders] - r[self.edges.receivers] + images
 
+    def within(self, cutoff: float) -> "Graph":
+        """The graph without the edges that are longer than the cutoff (Å), order kept.
+
+        >>> argon = Structure(np.array([18, 18]), np.array([[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]))
+        >>> Graph.from_structures([argon], cutoff=4.0).within(2.5).n_edges
+        0
+        """
+        near = self.edge_vectors().square().sum(dim=1) <= cutoff**2
+        before = torch.cat([near.new_zeros(1, dtype=torch.long), near.cumsum(0)])
+        edges = Edges(
+            self.edges.senders[near], self.edges.receivers[near], before[self.edges.row_pointer]
+        )
+        return self.replace(edges=edges, shifts=self.shifts[near])
+
     def to(self, device: torch.device | str) -> "Graph":
         """The same graph on another device."""
         return _map(self, lambda tensor: tensor.to(device))

@@ -1,6 +1,6 @@
 """Neighbour lists that stay good while atoms move a little."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.structure import Structure
-from euclidium.ops.segments import Edges
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,7 @@ class SkinnedGraph:
         graph = self.graph.replace(
             positions=torch.from_numpy(positions.copy()), cell=torch.from_numpy(cell.copy())[None]
         )
-        near = graph.edge_vectors().square().sum(dim=1) <= self.cutoff**2
-        edges = graph.edges
-        before = torch.cat([near.new_zeros(1, dtype=torch.long), near.cumsum(0)])
-        kept = Edges(edges.senders[near], edges.receivers[near], before[edges.row_pointer])
-        return graph.replace(edges=kept, shifts=graph.shifts[near])
+        return graph.within(self.cutoff)
 
 
 def _deformation(old: np.ndarray, new: np.ndarray) -> np.ndarray | None:
