@@ -83,6 +83,12 @@ class MDResult:
     Energies in eV of all atoms; ``conserved`` is the quantity that the exact equations of motion
     would keep (the total energy, or that of the extended system). ``pressure`` in GPa is NaN
     except under constant pressure. ``atoms`` is the last frame.
+
+    >>> from ase.build import bulk
+    >>> from ase.calculators.emt import EMT
+    >>> run = md(bulk("Cu", cubic=True), EMT(), "langevin", 300, steps=20, seed=0)
+    >>> run.temperature.shape, run.atoms.info["time_fs"]
+    ((3,), 20.0)
     """
 
     ensemble: str

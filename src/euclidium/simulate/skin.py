@@ -1,6 +1,6 @@
 """Neighbour lists that stay good while atoms move a little."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch

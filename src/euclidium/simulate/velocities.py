@@ -46,7 +46,7 @@ def free_motions(atoms: Atoms, conserved: bool) -> int:
     of a molecule: where that is zero, its two or three rotations are not thermal either.
     """
     if atoms.constraints:
-        return int(atoms.get_number_of_degrees_of_freedom())
+        return 3 * len(atoms) - sum(int(c.get_removed_dof(atoms)) for c in atoms.constraints)
     if not conserved:
         return 3 * len(atoms)
     free = 3 * len(atoms) - 3
