@@ -8,7 +8,7 @@ from torch import nn
 
 from euclidium.train.loss import Term
 from euclidium.train.metrics import Errors, Quantity
-from euclidium.train.module import Keeper, Training, seeded
+from euclidium.train.module import Keeper, Training
 from euclidium.train.task import Task
 
 
@@ -102,17 +102,6 @@ def test_what_was_over_goes_on_if_it_may(make_config, stopped, epoch, seconds, e
     checkpoint["euclidium"] = {"state": training.state.as_dict(), "best": {}}
     training.restore(checkpoint)
     assert training.state.stopped == expected
-
-
-def test_random_numbers_are_a_function_of_the_seed():
-    def draw(seed):
-        with seeded(seed):
-            return torch.rand(3)
-
-    before = torch.get_rng_state()
-    assert torch.equal(draw((1, 2)), draw((1, 2)))
-    assert not torch.equal(draw((1, 2)), draw((1, 3)))
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_gradient_is_limited(training):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from euclidium.atoms.graph import Graph
+from euclidium.atoms.graph import Graph, collate
 from euclidium.atoms.reader import read
 from euclidium.models.config import NequIPConfig, PotentialConfig, RadialConfig
 from euclidium.models.potential import Potential
@@ -13,6 +13,7 @@ from euclidium.train.config import ConfigError
 from euclidium.train.loss import total_loss
 from euclidium.train.parts import read_parts
 from euclidium.train.potential import PotentialTask, evaluate, potential_config, used_losses
+from euclidium.train.seeds import seeded
 from euclidium.train.settings import LossSettings
 from euclidium.units import GPA
 
@@ -165,13 +166,37 @@ def test_a_label_that_weighs_nothing_may_be_partial():
 def test_what_is_automatic_comes_from_the_training_structures(make_config):
     parts = read_parts(make_config())
     config = potential_config(make_config().model, parts)
-    forces = torch.cat([graph.labels["forces"] for graph in parts.train])
     energies = torch.stack([graph.labels["energy"][0] for graph in parts.train])
     assert config.species == ("Ar",)
-    assert config.scale == pytest.approx(float(forces.square().mean().sqrt()))
     assert config.reference_energies["Ar"] == pytest.approx(float(energies.mean()) / 4)
     neighbors = sum(graph.n_edges for graph in parts.train) / (4 * len(parts.train))
     assert config.mean_neighbors == pytest.approx(neighbors)
+
+
+@pytest.mark.parametrize("factor", [1.0, 100.0])
+def test_the_first_forces_are_as_large_as_those_of_the_data(
+    make_config, tmp_path, factor, crystals
+):
+    frames = ase.io.read(crystals, ":")
+    for atoms in frames:
+        atoms.calc.results["forces"] *= factor
+    ase.io.write(tmp_path / "scaled.xyz", frames)
+    given = make_config("seed=3", "model.dtype=float64", data=tmp_path / "scaled.xyz")
+    parts = read_parts(given)
+    config = potential_config(given.model, parts, seed=3)
+    with seeded(3):
+        potential = Potential(config).eval()
+    batch = collate(list(parts.train))
+    forces = potential(batch).forces
+    labels = batch.labels["forces"]
+    assert float(forces.square().mean()) == pytest.approx(float(labels.square().mean()), rel=1e-9)
+
+
+def test_the_scale_without_forces_is_the_spread_of_the_energies(make_config, write_crystals):
+    parts = read_parts(given := make_config(data=write_crystals("e.xyz", 6, ("energy",))))
+    energies = torch.stack([graph.labels["energy"][0] for graph in parts.train]) / 4
+    found = potential_config(given.model, parts).scale
+    assert found == pytest.approx(float(energies.std(correction=0)))
 
 
 def test_what_is_given_is_taken(make_config):

@@ -89,7 +89,7 @@ def _task(config: TrainConfig, parts: Parts, checkpoint: Mapping[str, Any] | Non
     if checkpoint is not None:
         model = PotentialConfig.model_validate(checkpoint["euclidium"]["kept"]["model"])
     else:
-        model = potential_config(config.model, parts)
+        model = potential_config(config.model, parts, config.seed)
     return PotentialTask(model, config.loss)
 
 

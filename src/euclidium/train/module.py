@@ -4,12 +4,10 @@ import copy
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningModule
@@ -19,6 +17,7 @@ from euclidium.atoms.graph import Graph
 from euclidium.train.loss import Term, total_loss
 from euclidium.train.metrics import Errors
 from euclidium.train.optimizer import Schedule, optimizer, update_average
+from euclidium.train.seeds import seeded
 from euclidium.train.settings import TrainConfig
 from euclidium.train.state import RunState
 from euclidium.train.task import Task
@@ -237,25 +236,6 @@ class Training(LightningModule):
         limit = training.max_time
         if state.stopped == "time" and (limit is None or state.seconds < float(limit)):
             state.stopped = None if state.epoch < training.epochs else "epochs"
-
-
-@contextmanager
-def seeded(seed: int | tuple[int, ...], device: torch.device | None = None) -> Iterator[None]:
-    """Random numbers that are a function of ``seed``; torch's own generators are left as they were.
-
-    >>> with seeded(1):
-    ...     x = torch.rand(())
-    >>> with seeded(1):
-    ...     bool(x == torch.rand(()))
-    True
-    """
-    devices = [device] if device is not None and device.type == "cuda" else []
-    number = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
-    with torch.random.fork_rng(devices):
-        torch.default_generator.manual_seed(number)
-        if devices:
-            torch.cuda.manual_seed(number)
-        yield
 
 
 def _add(sums: dict[str, list[float]], terms: Mapping[str, Term]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from euclidium.atoms.elements import atomic_number, chemical_symbol
-from euclidium.atoms.graph import Graph
+from euclidium.atoms.graph import Graph, collate
 from euclidium.atoms.references import reference_energies
 from euclidium.atoms.statistics import statistics
 from euclidium.atoms.structure import Structure
@@ -15,12 +15,15 @@ from euclidium.models.storage import save
 from euclidium.train.config import ConfigError
 from euclidium.train.loss import Term, energy_term, forces_term, stress_term
 from euclidium.train.metrics import Errors, Metrics, Quantity
-from euclidium.train.parts import Parts
+from euclidium.train.parts import Part, Parts
+from euclidium.train.seeds import seeded
 from euclidium.train.settings import LossSettings, PotentialSettings
 from euclidium.train.task import Task
 from euclidium.units import GPA
 
 LABELS = ("energy", "forces", "stress")
+SAMPLE = 16  # structures that set the scale
+SMALLEST_FORCE = 1e-6  # eV/Å, below which there is none
 
 
 class PotentialTask(Task[Potential, Prediction]):
@@ -129,6 +132,14 @@ def evaluate(model: Potential, structures: Sequence[Structure], batch_size: int 
     stress in meV/Å³ and GPa. Each quantity is measured where its label is, on the model's device.
 
     Raises ``ValueError`` if no structure has a label.
+
+    >>> import numpy as np
+    >>> from euclidium.models.config import NequIPConfig
+    >>> network = NequIPConfig(channels=4, layers=1)
+    >>> config = PotentialConfig(species=["Ar"], network=network, reference_energies={"Ar": -1.0})
+    >>> atom = Structure(np.array([18]), np.zeros((1, 3)), labels={"energy": np.array(-1.0)})
+    >>> evaluate(Potential(config), [atom])["energy"].count
+    1
     """
     errors = potential_errors(model.config.species)
     device = model.index_of.device
@@ -197,11 +208,13 @@ def measure_potential(errors: Errors, prediction: Prediction, graph: Graph) -> N
         errors.add("stress_GPa", error)
 
 
-def potential_config(settings: PotentialSettings, parts: Parts) -> PotentialConfig:
+def potential_config(settings: PotentialSettings, parts: Parts, seed: int = 0) -> PotentialConfig:
     """The configuration of a potential, with what is ``auto`` taken from the training structures.
 
-    Reference energies by least squares over the compositions; the scale is the root mean square of
-    the forces, which makes the first forces of the network about as large as those it learns.
+    Reference energies by least squares over the compositions. The scale is such that the first
+    forces of the network, its weights drawn from ``seed``, are as large as those it is to learn:
+    steep radial functions make them a hundred times larger in a molecule, and the optimiser would
+    remember such gradients for long. Without forces the scale is the spread of the energies.
 
     Raises ``ConfigError`` if the structures have elements that the settings leave out.
     """
@@ -215,21 +228,37 @@ def potential_config(settings: PotentialSettings, parts: Parts) -> PotentialConf
             f"model.species lacks {', '.join(missing)}, which the training structures have: add "
             "them, or write auto"
         )
-    return PotentialConfig(
+    config = PotentialConfig(
         species=tuple(species),
         cutoff=settings.cutoff,
         network=settings.network,
         mean_neighbors=_value(settings.mean_neighbors, found.mean_neighbors),
-        scale=_value(settings.scale, found.forces_rms or found.energy_std),
         reference_energies={chemical_symbol(z): energy for z, energy in references.items()},
         dtype=settings.dtype,
         inputs=settings.inputs,
     )
+    scale = _force_scale(config, parts.train, seed) or found.energy_std
+    return config.model_copy(update={"scale": _value(settings.scale, scale)})
 
 
 def _value(setting: float | str, found: float | None) -> float:
     """A setting, or what was found for ``auto``; 1 where the data gives no scale."""
     return found or 1.0 if setting == "auto" else float(setting)
+
+
+def _force_scale(config: PotentialConfig, graphs: Part, seed: int) -> float | None:
+    """RMS of the forces over that of an untrained potential; ``None`` if there are no forces."""
+    size = min(SAMPLE, len(graphs))
+    few = [graphs[len(graphs) * n // size] for n in range(size)]
+    batch = collate(few)
+    if "forces" not in batch.labels:
+        return None
+    with seeded(seed):
+        forces = Potential(config).eval()(batch).forces
+    assert forces is not None
+    labels, first = (float(x.square().mean().sqrt()) for x in (batch.labels["forces"], forces))
+    # atoms at rest in perfect crystals say nothing
+    return labels / first if min(labels, first) > SMALLEST_FORCE else None
 
 
 def _references(settings: PotentialSettings, parts: Parts) -> dict[int, float]:

@@ -21,6 +21,11 @@ class Result:
 
     ``metrics`` holds those of the validation and the test structures, where there are some;
     ``history`` the rows of metrics.csv.
+
+    >>> row = {"epoch": 1, "step": 9, "validation_loss": 0.5}
+    >>> result = Result(Path("run"), Path("run/a.euclidium"), {}, (row,), 1, 1, "epochs", 2.0, 99)
+    >>> result.as_dict()["stopped"]
+    'epochs'
     """
 
     output: Path

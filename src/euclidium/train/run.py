@@ -18,7 +18,7 @@ def train(
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """Train what a configuration describes, and write it to the folder ``config.output``.
+    r"""Train what a configuration describes, and write it to the folder ``config.output``.
 
     ``resume`` goes on with an interrupted run, on a CPU to the same weights, to the bit, as if it
     had not been interrupted; ``overwrite`` replaces a run. ``progress`` is called after every step
@@ -29,6 +29,17 @@ def train(
     Raises ``ConfigError`` and ``DataError`` for what cannot be trained, ``RunError`` for a folder
     that holds another run or none to resume, and ``TrainingError`` if the loss stops being a
     number.
+
+    >>> import tempfile
+    >>> from euclidium.train.config import load_config
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "si.yaml"
+    ...     _ = path.write_text("data: silicon\ntask: potential\noutput: run")
+    ...     small = ["data.index=:4", "data.test=1", "model.network={channels: 2, layers: 1}"]
+    ...     config = load_config(path, [*small, "training.epochs=1", "logging.tensorboard=false"])
+    ...     result = train(config)
+    >>> result.model_path.name, result.metrics["test"]["energy"].unit
+    ('model.euclidium', 'meV/atom')
     """
     # Lightning takes seconds to load, which only those who train should wait for
     from euclidium.train.engine import quiet, run

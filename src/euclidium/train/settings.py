@@ -78,7 +78,8 @@ class PotentialSettings(Section):
         "auto", description="energy of each element, eV: by least squares, none, or a table"
     )
     scale: Literal["auto"] | float = Field(
-        "auto", description="scale of the atomic energies, eV: root mean square of the forces"
+        "auto",
+        description="scale of the atomic energies, eV: so that the first forces are right",
     )
     mean_neighbors: Literal["auto"] | float = Field(
         "auto", description="mean number of neighbours, normalises the sums over them"
