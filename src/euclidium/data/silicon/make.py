@@ -567,7 +567,9 @@ def checks(work, pseudo):
     isolated = Atoms("Si", cell=[11.0, 11.5, 12.0])
     isolated.info = {"displacement": 0.0}
     text = structure_input(isolated, np.eye(3, dtype=int), (0.0, 0.0, 0.0))
-    text = text.replace("nband 2", "nband 4 4") + method_input(pseudo).replace("occopt 1", "occopt 2")
+    text = text.replace("nband 2", "nband 4 4") + method_input(pseudo).replace(
+        "occopt 1", "occopt 2"
+    )
     text += "nsppol 2\nnsym 1\nocc 1 3*0.666666666667 1 3*0\ntoldfe 1.0e-8\nspinat 0 0 2\nnline 8\n"
     text = run_abinit(folder / "atom", text.replace("diemac 12.0", "diemac 1.5"))
     print("isolated atom", echoed(text, "etotal")[0] * units.Hartree, "eV")
