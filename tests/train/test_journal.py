@@ -1,7 +1,10 @@
 """The journal: a table that is always whole, TensorBoard events, and wandb if it is there."""
 
 import csv
+import importlib.machinery
 import importlib.util
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -59,6 +62,33 @@ def test_wandb_that_is_not_installed():
     sentence = r"logging.wandb needs wandb: pip install 'euclidium\[wandb\]'"
     with pytest.raises(ConfigError, match=sentence):
         check_wandb(settings)
+
+
+def test_wandb_gets_every_row_and_one_run_for_a_folder(tmp_path, monkeypatch):
+    class Run:
+        def __init__(self, **options):
+            self.options, self.rows = options, []
+            runs.append(self)
+
+        def log(self, row, step):
+            self.rows.append((step, row))
+
+        def finish(self):
+            self.rows.append("finished")
+
+    runs = []
+    module = types.ModuleType("wandb")
+    module.__spec__, module.init = importlib.machinery.ModuleSpec("wandb", None), Run
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    settings = LoggingSettings(tensorboard=False, wandb=WandbSettings(project="crystals"))
+    for n in (1, 2):
+        journal = Journal(tmp_path, settings, config={"seed": 0})
+        journal.add(ROWS[:n])
+        journal.close()
+    assert [run.rows for run in runs] == [[(10, ROWS[0]), "finished"], [(20, ROWS[1]), "finished"]]
+    assert runs[0].options["project"] == "crystals"
+    assert runs[0].options["name"] == tmp_path.name
+    assert runs[0].options["id"] == runs[1].options["id"]
 
 
 def test_wandb_that_is_not_wanted():

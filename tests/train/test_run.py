@@ -163,6 +163,18 @@ def test_an_interrupted_run_resumes_exactly_from_anywhere(make_config):
         assert table(resumed.output) == table(whole.output)
 
 
+def test_an_interrupt_ends_the_run_and_not_the_process(make_config):
+    """Lightning would exit, and leave the process deaf to the next Ctrl-C."""
+
+    def progress(report):
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(make_config(), progress=progress)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_finished_run_can_be_resumed_to_more_epochs(make_config):
     whole = train(make_config("training.epochs=3", output="whole"))
     train(make_config("training.epochs=1"))
