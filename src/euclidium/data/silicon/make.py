@@ -5,7 +5,7 @@ its Troullier-Martins LDA pseudopotential ``14si.pspnc`` (in Debian's package ``
 ASE and NumPy.  Everything is resumable: each calculation keeps its result in the work folder and is
 skipped when it is there already.  On one core the whole takes about one and a half hours.
 
-    python make.py all --work /tmp/silicon --jobs 2
+    python make.py all --work silicon-runs --jobs 2
 
 Steps, in the order in which ``all`` runs them:
 
