@@ -27,6 +27,9 @@ PACKAGES = (
     "triton",
 )
 
+# What a model file says of itself, but few people ask.
+HIDDEN = ("provenance.settings", "config.network.radial")
+
 
 def info(
     model: Annotated[
@@ -88,8 +91,14 @@ def _model(name: str) -> Report:
 
     path = find_model(name)
     header = describe(path)
-    rows = list(flat(header).items())
-    return Report({"model": path, **header}, (table(f"The model {path}", ("key", "value"), rows),))
+    rows = [
+        (key, value)
+        for key, value in flat(header).items()
+        if not key.startswith(HIDDEN) and value is not None
+    ]
+    words = "--json also shows the settings of its training"
+    made = table(f"The model {path}", ("key", "value"), rows)
+    return Report({"model": path, **header}, (made, words))
 
 
 def versions() -> dict[str, str | None]:

@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -30,16 +30,20 @@ ClickException: type[Exception] = next(
 class Commands(TyperGroup):
     """The verbs. An error of the user ends with one sentence on stderr and exit code 2."""
 
-    def main(self, *args: Any, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run a verb and end the process with its exit code."""
-        run = functools.partial(super().main, *args, **{**extra, "standalone_mode": False})
+        words = list(sys.argv[1:] if args is None else args) or ["--help"]
+        options = {**extra, "standalone_mode": False}
+        run = functools.partial(super().main, words, *rest, **options)
         if not extra.get("standalone_mode", True):
             return run()
-        sys.exit(exit_code(run))
+        sys.exit(exit_code(run, traceback="--traceback" in words))
 
 
-def exit_code(run: Callable[[], Any]) -> int:
+def exit_code(run: Callable[[], Any], traceback: bool = False) -> int:
     """Run, and turn what it raises into an exit code and a sentence; bugs pass through.
+
+    With ``traceback`` everything passes through.
 
     >>> exit_code(lambda: None)
     0
@@ -54,7 +58,7 @@ def exit_code(run: Callable[[], Any]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except (ClickException, ValueError, OSError) as error:
-        if "--traceback" in sys.argv[1:]:
+        if traceback:
             raise
         print(f"euclidium: {sentence(error)}", file=sys.stderr)
         return 2
@@ -73,16 +77,17 @@ def sentence(error: BaseException) -> str:
         return f"there is no file {error.filename}: check the path"
     if isinstance(error, OSError) and error.filename is not None:
         return f"cannot open {error.filename}: {str(error.strerror).lower()}"
-    text = str(error)
-    if isinstance(error, ClickException):
-        text = (
-            getattr(error, "message", text).replace(". Did you mean", ": did you mean").rstrip(".")
-        )
-        text = text.replace("Value error, ", "")
-        context = getattr(error, "ctx", None)
-        if context is not None:
-            text = f"{text[0].lower()}{text[1:]} (see {context.command_path} --help)"
+    text = _usage(error) if isinstance(error, ClickException) else str(error)
     return " ".join(text.split())
+
+
+def _usage(error: Any) -> str:
+    """What typer says about a wrong command, and where to read how it is right."""
+    text = error.format_message().replace(". Did you mean", ": did you mean").rstrip(".")
+    text = text.replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    where = f" (see {context.command_path} --help)" if context is not None else ""
+    return f"{text[0].lower()}{text[1:]}{where}"
 
 
 app = typer.Typer(
@@ -95,7 +100,6 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def euclidium(
-    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     traceback: Annotated[
         bool, typer.Option("--traceback", help="Show where in the code an error comes from.")
@@ -108,8 +112,6 @@ def euclidium(
     if version:
         print(f"euclidium {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        print(context.get_help())
 
 
 app.command()(verb(tour))

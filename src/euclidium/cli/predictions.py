@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from euclidium.atoms.structure import Structure
     from euclidium.models.potential import Potential
@@ -68,7 +70,7 @@ def _predicted(model: "Potential", batch: "list[Structure]") -> "Iterator[Struct
     start = 0
     for n, structure in enumerate(batch):
         atoms = slice(start, start := start + structure.n_atoms)
-        labels = {"energy": arrays["energy"][n], "forces": arrays["forces"][atoms]}
+        labels = {"energy": np.asarray(arrays["energy"][n]), "forces": arrays["forces"][atoms]}
         if "stress" in arrays:
             labels["stress"] = arrays["stress"][n]
         labels["energies"] = arrays["energies"][atoms]

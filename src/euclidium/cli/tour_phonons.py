@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Int, Shaped
 
 from euclidium.cli.chapter import Chapter, Finding, Tour, picture
 from euclidium.cli.progress import bar
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from euclidium.plot.page import Picture, Table
     from euclidium.simulate.phonons import Phonons
 
-Array = NDArray[np.float64]
 SUPERCELL = (4, 4, 4)  # the grid on which the reference was computed
 MESH = (24, 24, 24)
 WIDTH = 0.1  # THz, of the Gaussians in both densities of states
@@ -49,21 +48,21 @@ falls to zero in the cold.
 class Reference:
     """Phonons of the first-principles program, as the data set's README describes them."""
 
-    cell: Array  # rows, Å
-    scaled_positions: Array
-    numbers: NDArray[np.int64]
-    lattice_constant: Array  # Å
-    path_q: Array  # in reciprocal vectors of the cell
-    path_distance: Array
-    path_frequencies: Array  # THz
-    label: NDArray[np.str_]
-    label_index: NDArray[np.int64]
-    grid_q: Array
-    grid_frequencies: Array
-    dos_frequency: Array
-    dos: Array
-    temperature: Array  # K
-    heat_capacity: Array  # J/(K mol) of cells with two atoms
+    cell: Float[np.ndarray, "3 3"]  # rows, Å
+    scaled_positions: Float[np.ndarray, "atom 3"]
+    numbers: Int[np.ndarray, " atom"]
+    lattice_constant: Float[np.ndarray, ""]  # Å
+    path_q: Float[np.ndarray, "q 3"]  # in reciprocal vectors of the cell
+    path_distance: Float[np.ndarray, " q"]
+    path_frequencies: Float[np.ndarray, "q band"]  # THz
+    label: Shaped[np.ndarray, " point"]
+    label_index: Int[np.ndarray, " point"]
+    grid_q: Float[np.ndarray, "grid 3"]
+    grid_frequencies: Float[np.ndarray, "grid band"]
+    dos_frequency: Float[np.ndarray, " frequency"]
+    dos: Float[np.ndarray, " frequency"]
+    temperature: Float[np.ndarray, " temperature"]  # K
+    heat_capacity: Float[np.ndarray, " temperature"]  # J/(K mol) of cells with two atoms
 
 
 def phonons(tour: Tour) -> Chapter:
@@ -144,7 +143,7 @@ def _phonons(tour: Tour, reference: Reference) -> "Phonons":
         )
 
 
-def basis_change(found: "Phonons", cell: Array) -> Array:
+def basis_change(found: "Phonons", cell: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
     """The matrix M that takes q in reciprocal vectors of ``cell`` to q M in those of our own.
 
     The two cells span the same lattice, but may have chosen other vectors, and a relaxed cell
@@ -160,14 +159,14 @@ def lattice_constant(found: "Phonons") -> float:
     return float(np.cbrt(4 * volume))
 
 
-def smeared(found: "Phonons", frequencies: Array) -> Array:
+def smeared(found: "Phonons", frequencies: Float[np.ndarray, " f"]) -> Float[np.ndarray, " f"]:
     """Density of states as Gaussians of the reference's width, states per THz and cell."""
     distance = frequencies[:, None, None] - found.mesh_frequencies[None]
     gaussians = np.exp(-0.5 * (distance / WIDTH) ** 2) / (WIDTH * np.sqrt(2 * np.pi))
     return gaussians.sum(axis=2) @ found.mesh_weights
 
 
-def _bands(found: "Phonons", path: Array, reference: Reference) -> "Picture":
+def _bands(found: "Phonons", path: Float[np.ndarray, "q band"], reference: Reference) -> "Picture":
     """Bands and density of states, over those of the reference."""
     from euclidium.plot.canvas import canvas
     from euclidium.plot.curves import bands, dos
@@ -230,7 +229,7 @@ def _heat_capacity(found: "Phonons", reference: Reference) -> "Picture":
     )
 
 
-def _table(path: Array, reference: Reference) -> "Table":
+def _table(path: Float[np.ndarray, "q band"], reference: Reference) -> "Table":
     """Frequencies at points of high symmetry: potential, first principles, measured."""
     from euclidium.plot.page import Table
 

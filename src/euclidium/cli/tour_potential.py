@@ -12,7 +12,6 @@ from euclidium.cli.chapter import Chapter, Finding, Tour, picture
 from euclidium.cli.evaluate import parity_figure
 from euclidium.cli.files import replacing
 from euclidium.cli.train import watching
-from euclidium.units import GPA, MEV
 
 if TYPE_CHECKING:
     from euclidium.atoms.structure import Structure
@@ -34,11 +33,11 @@ SETTINGS: dict[str, Any] = {
 }
 QUICK: dict[str, Any] = {"data": {"index": ":60", "validation": 5}, "training": {"epochs": 20}}
 
-# Name in the metrics, what people call it, unit, size of the unit in ours.
+# Name in the metrics, what people call it, unit.
 QUANTITIES = (
-    ("energy", "energy", "meV/atom", MEV),
-    ("forces", "force components", "meV/Å", MEV),
-    ("stress_GPa", "stress components", "GPa", GPA),
+    ("energy", "energy", "meV/atom"),
+    ("forces", "force components", "meV/Å"),
+    ("stress_GPa", "stress components", "GPa"),
 )
 
 TEXT = """
@@ -78,7 +77,7 @@ def potential(tour: Tour) -> Chapter:
     section = Section("Learning the forces", text, (), pictures, [_table(errors, spread)])
     findings = tuple(
         Finding(f"error of the {label}", errors[key]["mae"], unit)
-        for key, label, unit, _ in QUANTITIES
+        for key, label, unit in QUANTITIES
     )
     force = errors["forces"]["mae"]
     share = force / spread["forces"]
@@ -105,11 +104,16 @@ def _train(tour: Tour) -> "Result":
 
 def _spread(structures: "Sequence[Structure]") -> dict[str, float]:
     """How large the labels are: what a model that knows only their mean would be wrong by."""
+    from euclidium.units import GPA, MEV
+
     energy = np.array([float(s.labels["energy"]) / s.n_atoms for s in structures])
     forces = np.concatenate([s.labels["forces"].ravel() for s in structures])
     stress = np.concatenate([s.labels["stress"].ravel() for s in structures])
-    labels = {"energy": energy - energy.mean(), "forces": forces, "stress_GPa": stress}
-    return {key: float(np.abs(labels[key]).mean()) / size for key, _, _, size in QUANTITIES}
+    return {
+        "energy": float(np.abs(energy - energy.mean()).mean()) / MEV,
+        "forces": float(np.abs(forces).mean()) / MEV,
+        "stress_GPa": float(np.abs(stress).mean()) / GPA,
+    }
 
 
 def _numbers(
@@ -144,7 +148,7 @@ def _table(errors: Mapping[str, Any], spread: Mapping[str, float]) -> "Table":
             unit,
             f"{errors[key]['mae'] / spread[key]:.1%}",
         )
-        for key, label, unit, _ in QUANTITIES
+        for key, label, unit in QUANTITIES
     ]
     return Table(
         ("quantity", "mean error", "RMS error", "mean size", "unit", "error / size"),
