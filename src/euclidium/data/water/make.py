@@ -348,6 +348,7 @@ def checks(work):
     """Compare forces with finite differences and print the isolated atoms."""
     frames = ase.io.read(work / "geometries.extxyz", ":")
     atoms = next(a for a in frames if a.info["molecules"] == 3 and a.info["kind"] == "dynamics")
+    compute_one(work / "frames", atoms)
     stored = np.load(work / "frames" / f"{atoms.info['id']}.npz")["forces"]
     for atom, axis in ((0, 0), (4, 1), (6, 2)):
         energies = []
