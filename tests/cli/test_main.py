@@ -216,6 +216,11 @@ def test_json_in_a_real_shell(shell: Shell, model: Path, crystal_file: Path):
     assert done.stderr == ""  # no bar where nobody watches
 
 
+def test_threads_can_be_chosen(shell: Shell):
+    done = shell("--threads", 2, "info", "--json")
+    assert json.loads(done.stdout)["threads"] == 2
+
+
 def test_a_reader_that_leaves_is_no_error():
     command = f"{sys.executable} -m euclidium.cli.main config | head -n 1"
     done = subprocess.run(

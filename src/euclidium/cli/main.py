@@ -101,6 +101,9 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def euclidium(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads to compute with; by default one a core.")
+    ] = None,
     traceback: Annotated[
         bool, typer.Option("--traceback", help="Show where in the code an error comes from.")
     ] = False,
@@ -112,6 +115,10 @@ def euclidium(
     if version:
         print(f"euclidium {__version__}")
         raise typer.Exit
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 app.command()(verb(tour))

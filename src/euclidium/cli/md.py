@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from euclidium.cli.files import check_new
-from euclidium.cli.model import find_device, find_model
+from euclidium.cli.model import find_model, open_calculator
 from euclidium.cli.options import (
     Device,
     DeviceOption,
@@ -79,19 +79,12 @@ def md(
         check_new(file, force)
     start = open_structure(structure, frame, supercell)
 
-    from euclidium.simulate.calculator import Calculator
     from euclidium.simulate.md import md as run
 
-    dtype = None if precision is Precision.model else precision.value
-    calculator = Calculator(path, device=find_device(device), dtype=dtype)
     with bar("molecular dynamics", total=steps) as shown:
-
-        def observe(now: "MDFrame") -> None:
-            shown.set(now.step, f"{now.time / 1000:.2f} ps, {now.temperature:.0f} K")
-
         result = run(
             start,
-            calculator,
+            open_calculator(model, device, precision),
             ensemble.value,
             temperature,
             timestep,
@@ -101,12 +94,17 @@ def md(
             seed=seed,
             interval=interval,
             trajectory=output,
-            observe=observe,
+            observe=lambda now: shown.set(now.step, _words(now)),
         )
     if log is not None:
         result.write_csv(log)
     files = {"trajectory": output, "log": log}
     return _report(result, {"model": path, "structure": structure, **files})
+
+
+def _words(now: "MDFrame") -> str:
+    """Where a run stands."""
+    return f"{now.time / 1000:.2f} ps, {now.temperature:.0f} K"
 
 
 def summary(result: "MDResult") -> dict[str, Any]:

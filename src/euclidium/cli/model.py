@@ -2,12 +2,13 @@
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from euclidium.cli.options import Device, Precision
 
 if TYPE_CHECKING:
     from euclidium.models.potential import Potential
+    from euclidium.simulate.calculator import Calculator
 
 MODEL = "model.euclidium"  # what a training run calls its model
 
@@ -42,8 +43,14 @@ def open_model(
     """The model, loaded and ready. Raises as ``find_model`` and ``euclidium.models.load`` do."""
     from euclidium.models.storage import load
 
-    dtype = None if precision is Precision.model else precision.value
-    return load(find_model(name), device=find_device(device), dtype=dtype)
+    return load(find_model(name), device=find_device(device), dtype=_dtype(precision))
+
+
+def open_calculator(name: str, device: Device, precision: Precision) -> "Calculator":
+    """The model as an ASE calculator. Raises as ``open_model`` does."""
+    from euclidium.simulate.calculator import Calculator
+
+    return Calculator(find_model(name), device=find_device(device), dtype=_dtype(precision))
 
 
 def find_device(device: Device) -> str:
@@ -61,3 +68,8 @@ def find_device(device: Device) -> str:
     if device is Device.cuda and not torch.cuda.is_available():
         raise ValueError("there is no CUDA device here: use --device cpu")
     return device.value
+
+
+def _dtype(precision: Precision) -> Literal["float32", "float64"] | None:
+    """The type to which a model is converted, if to any."""
+    return None if precision is Precision.model else precision.value

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from euclidium.cli.files import check_new, replacing
-from euclidium.cli.model import find_device, find_model
-from euclidium.cli.options import Device, DeviceOption, Force, Frame, Model, StructureFile
+from euclidium.cli.model import find_model, open_calculator
+from euclidium.cli.options import (
+    Device,
+    DeviceOption,
+    Force,
+    Frame,
+    Model,
+    Precision,
+    StructureFile,
+)
 from euclidium.cli.progress import bar
 from euclidium.cli.report import Report, table
 from euclidium.cli.structures import open_structure
@@ -67,14 +75,12 @@ def phonons(
         check_new(file, force)
     crystal = open_structure(structure, frame)
 
-    from euclidium.simulate.calculator import Calculator
     from euclidium.simulate.phonons import phonons as compute
 
-    calculator = Calculator(path, device=find_device(device), dtype="float64")
     with bar("phonons") as shown:
         found = compute(
             crystal,
-            calculator,
+            open_calculator(model, device, Precision.float64),
             supercell or length,
             displacement=displacement,
             mesh=mesh,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TEMPERATURE = 300.0  # K
 TIMESTEP = 1.0  # fs
 CELLS = (2, 2, 2)  # cubic cells of eight atoms
-STEPS = {"equilibration": 400, "run": 2000}
+STEPS = {"equilibration": 300, "run": 1500}
 QUICK_CELLS, QUICK_STEPS = (1, 1, 1), {"equilibration": 40, "run": 100}
 
 TEXT = """
