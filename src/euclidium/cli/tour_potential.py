@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 # The number of steps is fixed, not the time, so that every tour ends with the same potential.
 SETTINGS: dict[str, Any] = {
-    "data": {"train": "silicon", "validation": 10},
+    "data": {"train": "silicon", "validation": 25},
     "task": "potential",
     "model": {
         "cutoff": 4.5,
         "network": {"kind": "nequip", "channels": 16, "lmax": 2, "layers": 2},
     },
+    "loss": {"kind": "huber", "energy": 0.3, "stress": 3.0},
     "optimizer": {"learning_rate": 0.01},
     "schedule": {"kind": "cosine"},
     "training": {"epochs": 60, "early_stopping": None, "accelerator": "cpu"},
