@@ -7,6 +7,7 @@ from euclidium.cli.tour_phonons import (
     MEASURED,
     _special_points,
     basis_change,
+    fits,
     lattice_constant,
     open_reference,
     smeared,
@@ -65,3 +66,14 @@ def test_the_path_jumps_once():
     assert labels == ["Γ", "X", "U|K", "Γ", "L", "W", "X"]
     assert len(ticks) == 7
     assert breaks == [69]
+
+
+def test_waves_that_fit_into_a_cell_are_those_of_its_reciprocal_lattice():
+    """A cell of n primitive cells holds n waves of the grid, if the grid is fine enough."""
+    reference = open_reference()
+    skewed = np.array([[2, 0, 0], [1, 2, 0], [0, 0, 1]]) @ reference.cell
+    held = fits(reference.grid_q, skewed[None], reference.cell)
+    assert held.sum() == 4
+    assert held[np.all(reference.grid_q == 0, axis=1)].all()
+    both = fits(reference.grid_q, np.array([skewed, 2 * reference.cell]), reference.cell)
+    assert both.sum() >= 8
