@@ -64,4 +64,4 @@ def test_a_panel_for_each_label(model: Path):
     figure = parity_figure(load(model), embedded("silicon", "test")[:3])
     labels = [axes.get_xlabel() for axes in figure.axes]
     assert len(labels) == 3
-    assert labels[0] == "reference energy − mean (eV/atom)"
+    assert labels[0] == "reference energy (eV/atom)"

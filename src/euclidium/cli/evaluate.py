@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 # What a parity plot shows: its name, unit, and the unit of the errors.
 QUANTITIES = {
-    "energy": ("energy − mean", "eV/atom", ("meV/atom", 1000.0)),
+    "energy": ("energy", "eV/atom", ("meV/atom", 1000.0)),
     "forces": ("force", "eV/Å", ("meV/Å", 1000.0)),
     "stress": ("stress", "eV/Å³", ("meV/Å³", 1000.0)),
 }

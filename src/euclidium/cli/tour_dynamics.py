@@ -48,7 +48,7 @@ def dynamics(tour: Tour) -> Chapter:
     )
     mean = float(result.temperature.mean())
     facts = (
-        Fact("energy drift", f"{1000 * result.drift:.2g} µeV/atom", f"in {length:g} ps"),
+        Fact("energy drift", f"{1000 * result.drift:.2g} µeV", f"an atom, in {length:g} ps"),
         Fact("mean temperature", f"{mean:.0f} K"),
         Fact("time for a step", f"{speed:.0f} ms", f"{n_atoms} atoms, float64"),
     )
@@ -123,7 +123,7 @@ def _energies(result: "MDResult") -> "Picture":
     from euclidium.plot.curves import energy_drift
 
     n_atoms = len(result.atoms)
-    left, right = canvas(columns=2, size=(8.6, 3.4))
+    left, right = canvas(columns=2, widths=(1, 1.3), size=(8.6, 3.4))
     for name, values, color in (
         ("potential", result.potential, COLORS[0]),
         ("kinetic", result.kinetic, COLORS[2]),

@@ -88,7 +88,7 @@ def phonons(tour: Tour) -> Chapter:
     room = [numbers[f"cv_300K{which}_J_per_K_mol"] / n for which in ("", "_reference")]
     facts = (
         Fact("phonon frequencies", f"{mean:.2f} THz off", f"mean of {error.size} modes"),
-        Fact("heat capacity, 300 K", f"{room[0]:.2f} J/K/mol", f"reference {room[1]:.2f}"),
+        Fact("heat capacity, 300 K", f"{room[0]:.2f}", f"J/(K mol); reference {room[1]:.2f}"),
     )
     text = TEXT.format(
         n_atoms=int(np.prod(SUPERCELL)) * n,

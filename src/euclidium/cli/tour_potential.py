@@ -143,9 +143,9 @@ def _table(errors: Mapping[str, Any], spread: Mapping[str, float]) -> "Table":
     rows = [
         (
             label,
-            f"{errors[key]['mae']:.3g}",
-            f"{errors[key]['rmse']:.3g}",
-            f"{spread[key]:.3g}",
+            f"{errors[key]['mae']:#.3g}".rstrip("."),
+            f"{errors[key]['rmse']:#.3g}".rstrip("."),
+            f"{spread[key]:#.3g}".rstrip("."),
             unit,
             f"{errors[key]['mae'] / spread[key]:.1%}",
         )
@@ -184,5 +184,5 @@ def _parity(model: Any, test: "Sequence[Structure]") -> "Picture":
     return Picture(
         parity_figure(model, test, width=3.0),
         "Prediction against calculation, for the test cells. A perfect potential would put every "
-        "point on the line.",
+        "point on the line. Energies are relative to their mean.",
     )
