@@ -36,6 +36,8 @@ class NequIP(nn.Module):
 
     and the last keeps even scalars only, so that ``irreps_out`` is ``channels x 0e``. ``inputs``
     names extra features of the atoms by their irreps; they join the species at the first layer.
+    ``calibrate=False`` leaves out the scaling of the initial weights, for weights that are
+    replaced.
 
     Batzner et al., Nat. Commun. 13, 2453 (2022), https://doi.org/10.1038/s41467-022-29939-5
 
@@ -51,6 +53,7 @@ class NequIP(nn.Module):
         cutoff: float,
         mean_neighbors: float,
         inputs: Mapping[str, str] | None = None,
+        calibrate: bool = True,
     ) -> None:
         super().__init__()
         self.inputs = {name: Irreps(irreps) for name, irreps in (inputs or {}).items()}
@@ -68,7 +71,8 @@ class NequIP(nn.Module):
             irreps = layer.irreps_out
         self.layers = nn.ModuleList(layers)
         self.irreps_out = irreps
-        self._calibrate(cutoff, mean_neighbors)
+        if calibrate:
+            self._calibrate(cutoff, mean_neighbors)
 
     def forward(
         self,
@@ -104,8 +108,7 @@ class NequIP(nn.Module):
         distances = lengths(vectors).to(x)
         for layer in self.layers:
             assert isinstance(layer, Interaction)
-            layer.calibrate(x, species, harmonics, distances, edges)
-            x = layer(x, species, harmonics, distances, edges)
+            x = layer.calibrate(x, species, harmonics, distances, edges)
 
     def _extra(self, inputs: Mapping[str, Tensor], like: Tensor) -> list[Tensor]:
         """The extra input features, checked."""
@@ -159,8 +162,13 @@ class Interaction(nn.Module):
         edges: Edges,
     ) -> Float[Tensor, "atom irreps_out"]:
         """The features after this layer."""
-        messages = self.down(self.convolution(self.up(x), harmonics, distances, edges))
-        return self.gate((messages + self.self_connection(x, species)) * self.shares)
+        messages = self.convolution(self.up(x), harmonics, distances, edges)
+        return self._update(messages, x, species)
+
+    def _update(self, messages: Tensor, x: Tensor, species: Tensor) -> Tensor:
+        """Messages and self-connection, mixed and gated."""
+        mixed = self.down(messages) + self.self_connection(x, species)
+        return self.gate(mixed * self.shares)
 
     @torch.no_grad()
     def calibrate(
@@ -170,8 +178,11 @@ class Interaction(nn.Module):
         harmonics: Float[Tensor, "edge irreps_edge"],
         distances: Float[Tensor, " edge"],
         edges: Edges,
-    ) -> None:
-        """Scale the weights so that messages and self-connection have unit variance here."""
+    ) -> Float[Tensor, "atom irreps_out"]:
+        """Scale the weights to messages and self-connection of unit variance here.
+
+        Returns the features after this layer, as ``forward`` then would.
+        """
         messages = self.convolution(self.up(x), harmonics, distances, edges)
         for linear, values in (
             (self.down, self.down(messages)),
@@ -183,6 +194,7 @@ class Interaction(nn.Module):
                 same = [values for values, block in pairs if block.ir == ir]
                 square = torch.cat(same, dim=-1).square().mean()
                 linear.weights[str(ir)].mul_(torch.where(square > 0, square, 1.0).rsqrt())
+        return self._update(messages, x, species)
 
     def _shares(self) -> Tensor:
         """1/√2 where messages and self-connection add up, 1 where there is one of them."""

@@ -37,7 +37,8 @@ class Potential(nn.Module):
     E = Σ_i (E_ref(species_i) + scale · e_i),    F_i = −∂E/∂r_i,    σ = (1/V) ∂E/∂ε
 
     e_i is a linear readout of the backbone's scalars. Distances and sums are taken in float64, the
-    network runs in ``config.dtype``. Raises ``ValueError`` for a species that is not a chemical
+    network runs in ``config.dtype``. ``calibrate=False`` is for weights that are replaced at once,
+    as by ``load``. Raises ``ValueError`` for a species that is not a chemical
     symbol, or reference energies of species it does not know.
 
     >>> from euclidium.models.config import NequIPConfig
@@ -49,7 +50,7 @@ class Potential(nn.Module):
 
     index_of: Tensor
 
-    def __init__(self, config: PotentialConfig) -> None:
+    def __init__(self, config: PotentialConfig, calibrate: bool = True) -> None:
         super().__init__()
         self.config = config
         self.cutoff = config.cutoff
@@ -67,6 +68,7 @@ class Potential(nn.Module):
             config.cutoff,
             config.mean_neighbors,
             config.inputs,
+            calibrate,
         )
         self.readout = Linear(self.backbone.irreps_out, "0e")
         self.to(DTYPES[config.dtype])

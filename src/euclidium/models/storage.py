@@ -88,7 +88,7 @@ def load(
     header, tensors = _read(Path(path))
     try:
         config = PotentialConfig.model_validate(header["config"])
-        model = Potential(config)
+        model = Potential(config, calibrate=False)
         model.load_state_dict(tensors)
     except (KeyError, ValidationError, RuntimeError) as error:
         raise ModelFileError(
