@@ -1,8 +1,11 @@
 """The one door to the backends: plans go in, the backend that was chosen executes them."""
 
 import functools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,14 +13,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from euclidium.o3.irreps import Irreps
-from euclidium.ops import reference
+from euclidium.ops import cpu, gpu, reference
+from euclidium.ops.fused import contract
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.segments import Edges
+from euclidium.ops.tracing import traced_as_constant
 
 
 @runtime_checkable
 class Backend(Protocol):
     """What a backend must offer."""
+
+    def unavailable(self) -> str | None:
+        """Why it cannot run here; ``None`` if it can."""
+        ...
+
+    def unsupported(self, operation: str, plan: TensorProductPlan, like: Tensor) -> str | None:
+        """Why it does not execute an operation on tensors like this; ``None`` if it does."""
+        ...
 
     def tensor_product(
         self,
@@ -40,8 +53,73 @@ class Backend(Protocol):
         ...
 
 
-BACKENDS: dict[str, Backend] = {"reference": reference}
-"""Every backend by name. ``reference`` is plain torch and defines what is right."""
+class _Reference:
+    """Plain torch."""
+
+    tensor_product = staticmethod(reference.tensor_product)
+    convolution = staticmethod(reference.convolution)
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def unsupported(self, operation: str, plan: TensorProductPlan, like: Tensor) -> str | None:
+        return None
+
+    def __str__(self) -> str:
+        return "plain torch, on every device"
+
+
+@dataclass(frozen=True)
+class _Fused:
+    """The kernels of ``cpu`` or ``gpu``."""
+
+    device: str
+    kernels: ModuleType
+
+    def unavailable(self) -> str | None:
+        return self.kernels.unavailable()
+
+    def unsupported(self, operation: str, plan: TensorProductPlan, like: Tensor) -> str | None:
+        if operation != "convolution" or not reference.is_channelwise(plan):
+            return "it executes convolutions of channelwise plans, use 'reference'"
+        if like.device.type != self.device:
+            return f"the tensors are on {like.device.type}, it needs {self.device}"
+        if like.dtype not in self.kernels.DTYPES:
+            return f"it does not compute in {like.dtype}"
+        return None
+
+    def tensor_product(
+        self,
+        plan: TensorProductPlan,
+        operands: Sequence[Float[Tensor, "..."]],
+        weights: Float[Tensor, "..."] | None,
+    ) -> Float[Tensor, "..."]:
+        raise NotImplementedError("refused by unsupported()")
+
+    def convolution(
+        self,
+        plan: TensorProductPlan,
+        x: Float[Tensor, "node x"],
+        y: Float[Tensor, "edge y"],
+        weights: Float[Tensor, "edge w"],
+        edges: Edges,
+    ) -> Float[Tensor, "node z"]:
+        return contract(plan, "z", {"x": x, "y": y, "w": weights}, edges)
+
+    def __str__(self) -> str:
+        return self.kernels.description()
+
+
+BACKENDS: dict[str, Backend] = {
+    "reference": _Reference(),
+    "cpu": _Fused("cpu", cpu),
+    "gpu": _Fused("cuda", gpu),
+}
+"""Every backend by name.
+
+``reference`` is plain torch and defines what is right. ``cpu`` and ``gpu`` are fused kernels for
+convolutions of channelwise plans, compiled for the processor by LLVM or by Triton.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,20 +134,39 @@ class BackendStatus:
 def available_backends() -> list[BackendStatus]:
     """What can run here.
 
-    >>> available_backends()
-    [BackendStatus(name='reference', available=True, reason='plain torch, on every device')]
+    >>> available_backends()[0]
+    BackendStatus(name='reference', available=True, reason='plain torch, on every device')
     """
-    return [BackendStatus("reference", True, "plain torch, on every device")]
+    found = []
+    for name, backend in BACKENDS.items():
+        reason = backend.unavailable()
+        found.append(BackendStatus(name, reason is None, reason or str(backend)))
+    return found
 
 
+@traced_as_constant
 def choose_backend(device: torch.device | str) -> str:
-    """The backend for tensors on a device: the reference, until a faster one is installed.
+    """The backend for convolutions of tensors on a device.
 
-    >>> choose_backend("cpu")
+    ``EUCLIDIUM_BACKEND`` if it is set; else ``gpu`` on CUDA devices and ``cpu`` on processors, where
+    they are available; else ``reference``. An operation that the chosen one does not execute (see
+    ``BACKENDS``) is done by ``reference``. To be told instead, pass ``backend=`` by name.
+
+    Raises ``ValueError`` if ``EUCLIDIUM_BACKEND`` names no backend, or one that cannot run here.
+
+    >>> choose_backend("meta")
     'reference'
     """
-    del device  # the rule looks at the device once there is a choice
-    return "reference"
+    if chosen := os.environ.get("EUCLIDIUM_BACKEND"):
+        _known(chosen, "EUCLIDIUM_BACKEND")
+        return chosen
+    return _fastest(torch.device(device).type)
+
+
+@cache
+def _fastest(device: str) -> str:
+    name = {"cpu": "cpu", "cuda": "gpu"}.get(device, "reference")
+    return "reference" if BACKENDS[name].unavailable() else name
 
 
 def tensor_product(
@@ -97,7 +194,7 @@ def tensor_product(
     for n, (operand, irreps) in enumerate(zip(operands, plan.operands, strict=True)):
         _check_width(f"operand {n}", operand, irreps.dim, irreps)
     _check_weights(plan, weights)
-    chosen = _backend(backend, operands[0])
+    chosen = _backend(backend, "tensor product", plan, operands[0])
     if torch.is_autocast_enabled(operands[0].device.type):
         dtype = _common_type(operands if weights is None else [*operands, weights])
         operands = tuple(operand.to(dtype) for operand in operands)
@@ -142,7 +239,7 @@ def convolution(
     for name, values in (("harmonics", harmonics), ("weights", weights)):
         if values.shape[0] != edges.n_edges:
             raise ValueError(f"{name} have {values.shape[0]} edges, expected {edges.n_edges}")
-    chosen = _backend(backend, x)
+    chosen = _backend(backend, "convolution", plan, x)
     if torch.is_autocast_enabled(x.device.type):
         dtype = _common_type([x, harmonics, weights])
         with torch.autocast(x.device.type, enabled=False):
@@ -153,11 +250,24 @@ def convolution(
     return chosen.convolution(plan, x, harmonics, weights, edges)
 
 
-def _backend(name: str | None, like: Tensor) -> Backend:
-    name = choose_backend(like.device) if name is None else name
-    if name not in BACKENDS:
-        raise ValueError(f"there is no backend {name!r}: choose one of {', '.join(BACKENDS)}")
+def _backend(
+    name: str | None, operation: str, plan: TensorProductPlan, like: Tensor
+) -> Backend:
+    """The backend that is asked for, or the one that is chosen."""
+    if name is None:
+        chosen = BACKENDS[choose_backend(like.device)]
+        return BACKENDS["reference"] if chosen.unsupported(operation, plan, like) else chosen
+    _known(name, "backend")
+    if reason := BACKENDS[name].unsupported(operation, plan, like):
+        raise ValueError(f"the backend {name!r} cannot do this: {reason}")
     return BACKENDS[name]
+
+
+def _known(name: str, setting: str) -> None:
+    if name not in BACKENDS:
+        raise ValueError(f"{setting} is {name!r}: choose one of {', '.join(BACKENDS)}")
+    if reason := BACKENDS[name].unavailable():
+        raise ValueError(f"{setting} is {name!r}, which cannot run here: {reason}")
 
 
 def _check_width(name: str, values: Tensor, width: int, irreps: Irreps | None = None) -> None:
