@@ -408,7 +408,7 @@ def _tasks(plan: TensorProductPlan, slot: str, width: int) -> list[_Task]:
 
     For x and y the paths of one block of that operand, which add into the same numbers. For z and w
     some paths of one block of x, as many as have ``COMPONENTS`` components. A path without
-    channels, or without coefficients, has no program.
+    channels has no program.
     """
     operand = 1 if slot == "y" else 0
     blocks: dict[int, list[list[int]]] = {}
@@ -435,10 +435,10 @@ def _tasks(plan: TensorProductPlan, slot: str, width: int) -> list[_Task]:
 def _bundles(plan: TensorProductPlan, tasks: list[_Task]) -> list[list[_Task]]:
     """The tasks of each kernel: few kernels to start, none too long to compile."""
     bundles: list[list[_Task]] = []
-    size = ENTRIES
+    size = 0
     for task in tasks:
         entries = sum(len(plan.paths[path].coupling.entries) for path in task.paths)
-        if size + entries > ENTRIES:
+        if not bundles or size + entries > ENTRIES:
             bundles.append([])
             size = 0
         bundles[-1].append(task)
