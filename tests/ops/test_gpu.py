@@ -267,6 +267,14 @@ def test_why_it_cannot_run(monkeypatch):
             contraction(plan, "z", values, some_edges(), device="cpu")
 
 
+def test_it_says_what_runs(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A100")
+    monkeypatch.setenv("TRITON_INTERPRET", "0")
+    assert gpu.description() == "kernels by Triton for A100"
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert gpu.description() == "kernels by Triton in its interpreter"
+
+
 @pytest.mark.skipif(INTERPRETED, reason="the same without the interpreter")
 def test_importing_the_backend_does_not_import_triton():
     code = "import sys, euclidium.ops.gpu; assert 'triton' not in sys.modules"

@@ -37,6 +37,7 @@ SUMS = {
     torch.float32: "tl.float32",
     torch.float64: "tl.float64",
 }
+DTYPES = tuple(SUMS)
 
 # Which indices the kernel of a slot takes.
 INDICES = {
@@ -82,6 +83,12 @@ def unavailable() -> str | None:
     if not _interpreted() and not torch.cuda.is_available():
         return "backend 'gpu' needs a CUDA device, and torch finds none here"
     return None
+
+
+def description() -> str:
+    """What runs, in a few words."""
+    where = "in its interpreter" if _interpreted() else f"for {torch.cuda.get_device_name()}"
+    return f"kernels by Triton {where}"
 
 
 def contraction(
@@ -154,7 +161,7 @@ def _check(plan: TensorProductPlan, slot: str, others: Mapping[str, Tensor], edg
             "move them, or choose another backend"
         )
     types = {tensor.dtype for tensor in tensors.values()}
-    if len(types) > 1 or not types <= SUMS.keys():
+    if len(types) > 1 or not types <= set(DTYPES):
         names = ", ".join(sorted(str(t).removeprefix("torch.") for t in types))
         raise TypeError(f"backend 'gpu' needs tensors of one floating-point type, got {names}")
 
