@@ -6,6 +6,7 @@ from euclidium.ops.dispatch import BackendStatus as BackendStatus
 from euclidium.ops.dispatch import available_backends as available_backends
 from euclidium.ops.dispatch import choose_backend as choose_backend
 from euclidium.ops.dispatch import convolution as convolution
+from euclidium.ops.dispatch import radial_convolution as radial_convolution
 from euclidium.ops.dispatch import tensor_product as tensor_product
 from euclidium.ops.harmonics import lengths as lengths
 from euclidium.ops.harmonics import spherical_harmonics as spherical_harmonics
@@ -34,6 +35,7 @@ __all__ = [
     "convolution",
     "from_e3nn",
     "lengths",
+    "radial_convolution",
     "segment_sum",
     "spherical_harmonics",
     "split_blocks",

@@ -137,7 +137,7 @@ class Assembly:
     def prefetch(self, pointer: str) -> None:
         """Ask for a line of memory that will be read."""
         self._declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        self.do(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)")
+        self.do(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
 
     def everywhere(self, v: Vector, scalar: str) -> str:
         """A vector of equal numbers."""
@@ -165,7 +165,7 @@ class Assembly:
         return self.value(f"fadd {v.name} {a}, {b}")
 
     def fma(self, v: Vector, a: str, b: str, c: str | None) -> str:
-        """a · b + c, rounded once; a product where there is no c."""
+        """The sum a · b + c, rounded once; the product where there is no c."""
         if c is None:
             return self.multiply(v, a, b)
         t = v.name
@@ -174,8 +174,8 @@ class Assembly:
 
     def shuffle(self, v: Vector, a: str, b: str, lanes: Sequence[int]) -> str:
         """Chosen numbers of two vectors."""
-        mask = ", ".join(f"i32 {lane}" for lane in lanes)
-        return self.value(f"shufflevector {v.name} {a}, {v.name} {b}, <{len(lanes)} x i32> <{mask}>")
+        mask = f"<{len(lanes)} x i32> <{', '.join(f'i32 {lane}' for lane in lanes)}>"
+        return self.value(f"shufflevector {v.name} {a}, {v.name} {b}, {mask}")
 
     def sum_lanes(
         self, v: Vector, values: Sequence[str], places: Sequence[str], accumulate: bool = False
@@ -237,7 +237,9 @@ class Assembly:
         self._lines[where:where] = phis
         return names
 
-    def parallel(self, counter: str, stop: str, grain: str, body: Callable[[str, str], None]) -> None:
+    def parallel(
+        self, counter: str, stop: str, grain: str, body: Callable[[str, str], None]
+    ) -> None:
         """Take runs of ``grain`` items from a shared counter until none is left.
 
         ``body`` gets the first item of a run and the one after its last.

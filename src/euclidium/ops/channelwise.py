@@ -46,8 +46,8 @@ class Channelwise:
     """A channelwise plan, taken apart.
 
     >>> work = Channelwise(TensorProductPlan.channelwise("4x1o", "1o", keep="0e"))
-    >>> work.units
-    (Unit(path=0, c=0, forms=((0, ((0, 0.577...),)), (1, ((1, 0.577...),)), (2, ((2, 0.577...),)))),)
+    >>> work.units[0].forms
+    ((0, ((0, 0.577...),)), (1, ((1, 0.577...),)), (2, ((2, 0.577...),)))
     """
 
     plan: TensorProductPlan

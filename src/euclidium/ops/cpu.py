@@ -70,7 +70,7 @@ def contraction(
     grain = max(1, min(8, items // (8 * threads)))
     indices = [i.contiguous() for i in (edges.senders, edges.receivers, pointer, order)]
     addresses = [t.data_ptr() for t in (*(tensors[name] for name in "xywz"), *indices)]
-    _kernel(plan, slot, scalar)([items, grain, *addresses, edges.n_edges], threads)
+    _kernel(plan, slot, scalar)([items, grain, edges.n_edges, *addresses], threads)
     return result
 
 

@@ -148,9 +148,10 @@ def available_backends() -> list[BackendStatus]:
 def choose_backend(device: torch.device | str) -> str:
     """The backend for convolutions of tensors on a device.
 
-    ``EUCLIDIUM_BACKEND`` if it is set; else ``gpu`` on CUDA devices and ``cpu`` on processors, where
-    they are available; else ``reference``. An operation that the chosen one does not execute (see
-    ``BACKENDS``) is done by ``reference``. To be told instead, pass ``backend=`` by name.
+    ``EUCLIDIUM_BACKEND`` if it is set; else ``cpu`` on processors, where it is available; else
+    ``reference``. An operation that the chosen one does not execute (see ``BACKENDS``) is done by
+    ``reference``; an operation that is told ``backend=`` raises instead. ``gpu`` is never chosen by
+    itself: its kernels are tested in Triton's interpreter only.
 
     Raises ``ValueError`` if ``EUCLIDIUM_BACKEND`` names no backend, or one that cannot run here.
 
@@ -165,8 +166,7 @@ def choose_backend(device: torch.device | str) -> str:
 
 @cache
 def _fastest(device: str) -> str:
-    name = {"cpu": "cpu", "cuda": "gpu"}.get(device, "reference")
-    return "reference" if BACKENDS[name].unavailable() else name
+    return "cpu" if device == "cpu" and BACKENDS["cpu"].unavailable() is None else "reference"
 
 
 def tensor_product(
@@ -229,16 +229,9 @@ def convolution(
     >>> convolution(plan, torch.ones(2, 2), torch.ones(1, 4), torch.ones(1, 4), edges).shape
     torch.Size([2, 8])
     """
-    if len(plan.operands) != 2:
-        raise ValueError(f"a convolution needs a plan of two operands, got {len(plan.operands)}")
-    _check_width("x", x, plan.x.dim, plan.x)
-    _check_width("harmonics", harmonics, plan.y.dim, plan.y)
-    _check_weights(plan, weights)
-    if x.shape[0] != edges.n_nodes:
-        raise ValueError(f"x has {x.shape[0]} nodes, the edges have {edges.n_nodes}")
-    for name, values in (("harmonics", harmonics), ("weights", weights)):
-        if values.shape[0] != edges.n_edges:
-            raise ValueError(f"{name} have {values.shape[0]} edges, expected {edges.n_edges}")
+    _check_convolution(plan, x, harmonics, weights, edges)
+    if weights.shape[0] != edges.n_edges:
+        raise ValueError(f"weights have {weights.shape[0]} edges, expected {edges.n_edges}")
     chosen = _backend(backend, "convolution", plan, x)
     if torch.is_autocast_enabled(x.device.type):
         dtype = _common_type([x, harmonics, weights])
@@ -250,9 +243,59 @@ def convolution(
     return chosen.convolution(plan, x, harmonics, weights, edges)
 
 
-def _backend(
-    name: str | None, operation: str, plan: TensorProductPlan, like: Tensor
-) -> Backend:
+def radial_convolution(
+    plan: TensorProductPlan,
+    x: Float[Tensor, "node x"],
+    harmonics: Float[Tensor, "edge y"],
+    hidden: Float[Tensor, "edge hidden"],
+    matrix: Float[Tensor, "hidden w"],
+    edges: Edges,
+    backend: str | None = None,
+) -> Float[Tensor, "node z"]:
+    """The convolution with weights w = hidden · matrix, without keeping the weights.
+
+    z_i = Σ_{j → i} plan(x_j, Y_ij; h_ij m)
+
+    Equal to ``convolution(plan, x, harmonics, hidden @ matrix, edges)``; with the fused backends
+    the weights exist for one block of edges at a time, so that memory grows with edges × hidden and
+    not with edges × weights. The weights are formed anew for each derivative: less memory for more
+    arithmetic. Raises as ``convolution`` does.
+
+    >>> plan = TensorProductPlan.channelwise("2x0e", "0e + 1o")
+    >>> edges = Edges.from_receivers(torch.tensor([1]), torch.tensor([0]), n_nodes=2)
+    >>> h, m = torch.ones(1, 5), torch.ones(5, 4)
+    >>> radial_convolution(plan, torch.ones(2, 2), torch.ones(1, 4), h, m, edges).shape
+    torch.Size([2, 8])
+    """
+    if hidden.shape[-1:] != matrix.shape[:1] or hidden.shape[0] != edges.n_edges:
+        raise ValueError(
+            f"hidden values {tuple(hidden.shape)} and matrix {tuple(matrix.shape)} do not fit: "
+            f"give ({edges.n_edges}, n) and (n, {plan.n_weights})"
+        )
+    chosen = _backend(backend, "convolution", plan, x)
+    if not isinstance(chosen, _Fused) or torch.is_autocast_enabled(x.device.type):
+        return convolution(plan, x, harmonics, hidden @ matrix, edges, backend)
+    weights = hidden[:0] @ matrix  # for the checks, which look at widths and types
+    _check_convolution(plan, x, harmonics, weights, edges)
+    others = {"x": x, "y": harmonics, "h": hidden, "m": matrix}
+    return contract(plan, "z", others, edges)
+
+
+def _check_convolution(
+    plan: TensorProductPlan, x: Tensor, harmonics: Tensor, weights: Tensor, edges: Edges
+) -> None:
+    if len(plan.operands) != 2:
+        raise ValueError(f"a convolution needs a plan of two operands, got {len(plan.operands)}")
+    _check_width("x", x, plan.x.dim, plan.x)
+    _check_width("harmonics", harmonics, plan.y.dim, plan.y)
+    _check_weights(plan, weights)
+    if x.shape[0] != edges.n_nodes:
+        raise ValueError(f"x has {x.shape[0]} nodes, the edges have {edges.n_nodes}")
+    if harmonics.shape[0] != edges.n_edges:
+        raise ValueError(f"harmonics have {harmonics.shape[0]} edges, expected {edges.n_edges}")
+
+
+def _backend(name: str | None, operation: str, plan: TensorProductPlan, like: Tensor) -> Backend:
     """The backend that is asked for, or the one that is chosen."""
     if name is None:
         chosen = BACKENDS[choose_backend(like.device)]

@@ -1,7 +1,8 @@
 """Fused kernels as operators of torch, differentiable to any order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -9,11 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from euclidium.ops import cpu, gpu
+from euclidium.ops.blocks import radial_contraction
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.segments import Edges
 from euclidium.ops.tracing import traced_as_constant
 
-SLOTS = "xywz"
+# The slots of the two forms: with weights on the edges, and with weights that are a product of
+# hidden values on the edges and a matrix.
+FORMS = ("xywz", "xyhmz")
 
 
 def contract(
@@ -22,11 +26,11 @@ def contract(
     others: Mapping[str, Float[Tensor, "..."]],
     edges: Edges,
 ) -> Float[Tensor, "row column"]:
-    """One slot of F(x, y, w, z) by the kernels of the tensors' device.
+    """One slot of F(x, y, w, z), or of F(x, y, h, m, z), by the kernels of the tensors' device.
 
-    See ``euclidium.ops.contraction``. The derivative with respect to any of the other three is
-    again one of the four, so that derivatives of every order, forward and reverse, use kernels.
-    ``torch.func`` and ``torch.compile`` take it as one operation.
+    See ``euclidium.ops.contraction`` and ``radial_contraction``. The derivative with respect to any
+    of the others is again a slot of the same form, so that derivatives of every order, forward and
+    reverse, use kernels. ``torch.func`` and ``torch.compile`` take it as one operation.
 
     >>> plan = TensorProductPlan.channelwise("2x0e", "0e", "0e")
     >>> edges = Edges.from_receivers(torch.tensor([1]), torch.tensor([0]), n_nodes=2)
@@ -37,14 +41,10 @@ def contract(
     """
     if torch.compiler.is_compiling():
         _allow()
-    return _contract(
-        _name(plan),
-        slot,
-        *(others[name] for name in _others(slot)),
-        edges.senders,
-        edges.receivers,
-        edges.row_pointer,
-    )
+    form = FORMS[len(others) - 3]
+    values = (others[name] for name in _others(form, slot))
+    indices = (edges.senders, edges.receivers, edges.row_pointer)
+    return _contract(_name(plan), form, slot, *values, *indices)
 
 
 # -- names of plans, which operators can take as arguments -----------------------------------------
@@ -65,34 +65,38 @@ def _registered(plan: TensorProductPlan) -> str:
 
 
 @traced_as_constant
-def _others(slot: str) -> tuple[str, ...]:
-    return tuple(SLOTS.replace(slot, ""))
+def _others(form: str, slot: str) -> tuple[str, ...]:
+    return tuple(form.replace(slot, ""))
 
 
-@traced_as_constant
-def _width(plan: str, slot: str) -> int:
+def _shape(plan: str, slot: str, others: Mapping[str, Tensor], edges: Edges) -> tuple:
+    """Rows and columns of a slot."""
     found = _PLANS[plan]
+    if slot == "h":
+        return edges.n_edges, others["m"].shape[0]
+    if slot == "m":
+        return others["h"].shape[1], found.n_weights
     widths = {"x": found.x.dim, "y": found.y.dim, "w": found.n_weights, "z": found.out.dim}
-    return widths[slot]
+    return edges.n_nodes if slot in "xz" else edges.n_edges, widths[slot]
 
 
 # -- the operator ----------------------------------------------------------------------------------
 
 _LIBRARY = torch.library.Library("euclidium", "DEF")
-_LIBRARY.define(
-    "contract(str plan, str slot, Tensor a, Tensor b, Tensor c, "
-    "Tensor senders, Tensor receivers, Tensor row_pointer) -> Tensor"
-)
+_LIBRARY.define("contract(str plan, str form, str slot, Tensor[] values, Tensor[] edges) -> Tensor")
 
 
-def _executed(backend: Any) -> Any:
+def _executed(backend: ModuleType) -> Callable[..., Tensor]:
     """The operator by the kernels of a backend."""
 
     def execute(
-        plan: str, slot: str, a: Tensor, b: Tensor, c: Tensor, *edges: Tensor
+        plan: str, form: str, slot: str, values: Sequence[Tensor], edges: Sequence[Tensor]
     ) -> Tensor:
-        others = dict(zip(_others(slot), (a, b, c), strict=True))
-        return backend.contraction(_PLANS[plan], slot, others, Edges(*edges))
+        others = dict(zip(_others(form, slot), values, strict=True))
+        arguments = _PLANS[plan], slot, others, Edges(*edges)
+        if form == FORMS[0]:
+            return backend.contraction(*arguments)
+        return radial_contraction(backend.contraction, *arguments)
 
     return execute
 
@@ -103,66 +107,60 @@ _LIBRARY.impl("contract", _executed(gpu), "CUDA")
 
 @torch.library.register_fake("euclidium::contract", lib=_LIBRARY)
 def _fake(
-    plan: str,
-    slot: str,
-    a: Tensor,
-    b: Tensor,
-    c: Tensor,
-    senders: Tensor,
-    receivers: Tensor,
-    row_pointer: Tensor,
+    plan: str, form: str, slot: str, values: Sequence[Tensor], edges: Sequence[Tensor]
 ) -> Tensor:
-    rows = row_pointer.shape[0] - 1 if slot in "xz" else senders.shape[0]
-    return a.new_empty(rows, _width(plan, slot))
+    others = dict(zip(_others(form, slot), values, strict=True))
+    return values[0].new_empty(_shape(plan, slot, others, Edges(*edges)))
 
 
 class _Contract(torch.autograd.Function):
-    """The operator with its derivatives."""
+    """The operator with its derivatives.
+
+    Its arguments are plan, form and slot, the values of the other slots, and three tensors of the
+    edges.
+    """
 
     @staticmethod
-    def forward(*arguments: Any) -> Tensor:
-        return torch.ops.euclidium.contract.default(*arguments)
+    def forward(plan: str, form: str, slot: str, *tensors: Tensor) -> Tensor:
+        values, edges = tensors[:-3], tensors[-3:]
+        return torch.ops.euclidium.contract.default(plan, form, slot, values, edges)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.plan, ctx.slot = inputs[:2]
-        ctx.save_for_backward(*inputs[2:])
-        ctx.save_for_forward(*inputs[2:])
+        ctx.what, tensors = inputs[:3], inputs[3:]
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple:
-        values, edges = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
-        known = {**dict(zip(_others(ctx.slot), values, strict=True)), ctx.slot: cotangent}
+        (plan, form, slot), edges = ctx.what, ctx.saved_tensors[-3:]
+        names = _others(form, slot)
+        known = dict(zip(names, ctx.saved_tensors, strict=False)) | {slot: cotangent}
         gradients = [
-            _contract(ctx.plan, name, *(known[n] for n in _others(name)), *edges)
-            if ctx.needs_input_grad[2 + n]
+            _contract(plan, form, name, *(known[n] for n in _others(form, name)), *edges)
+            if ctx.needs_input_grad[3 + n]
             else None
-            for n, name in enumerate(_others(ctx.slot))
+            for n, name in enumerate(names)
         ]
-        return None, None, *gradients, None, None, None
+        return None, None, None, *gradients, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        values, edges = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
+        tensors = ctx.saved_tensors
         terms = [
-            _contract(ctx.plan, ctx.slot, *values[:n], tangent, *values[n + 1 :], *edges)
-            for n, tangent in enumerate(tangents[2:5])
+            _contract(*ctx.what, *tensors[:n], tangent, *tensors[n + 1 :])
+            for n, tangent in enumerate(tangents[3:-3])
             if tangent is not None
         ]
         return sum(terms[1:], terms[0])
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple, *arguments: Any) -> tuple[Tensor, int]:
-        rows = [
-            _contract(
-                *(
-                    argument if dim is None else argument.select(dim, n)
-                    for argument, dim in zip(arguments, in_dims, strict=True)
-                )
-            )
-            for n in range(info.batch_size)
-        ]
-        return torch.stack(rows), 0
+        def row(n: int) -> Tensor:
+            pairs = zip(arguments, in_dims, strict=True)
+            return _contract(*(a if dim is None else a.select(dim, n) for a, dim in pairs))
+
+        return torch.stack([row(n) for n in range(info.batch_size)]), 0
 
 
 def _contract(*arguments: Any) -> Tensor:

@@ -16,8 +16,9 @@ from euclidium.ops.plan import TensorProductPlan
 # Registers that are not sums: the operands, one weight, one term and what the scheduler needs.
 SPARE = 10
 
-ARGUMENTS = ("counter", "items", "grain", "x", "y", "w", "z", "senders", "receivers", "pointer")
-ARGUMENTS = (*ARGUMENTS, "order", "edges")
+COUNTS = ("items", "grain", "edges")
+ROWS = ("x", "y", "w", "z", "senders", "receivers", "pointer", "order")
+ARGUMENTS = ("counter", *COUNTS, *ROWS)
 
 
 def convolution_kernel(
@@ -62,8 +63,8 @@ def order_kernel() -> str:
 
     def add(node: str) -> None:
         here = code.element(pointer, node, 8)
-        total = code.integer("add", code.load_integer(here), code.load_integer(code.offset(here, -8)))
-        code.store_integer(total, here)
+        before = code.load_integer(code.offset(here, -8))
+        code.store_integer(code.integer("add", code.load_integer(here), before), here)
 
     def put(edge: str) -> None:
         code.store_integer(edge, code.element(order, step(place(edge, 1)), 8))
@@ -90,9 +91,8 @@ class Kernel(ABC):
         self.size = code.size
         self.tile = Vector(scalar, lanes)
         self.groups = self._groups(max(registers - SPARE, 4))
-        given = {n: name for n, name in enumerate(ARGUMENTS)}
-        self.numbers = {n: code.integer_argument(i) for i, n in given.items() if n in _NUMBERS}
-        self.pointers = {n: code.argument(i) for i, n in given.items() if n not in _NUMBERS}
+        self.numbers = {n: code.integer_argument(ARGUMENTS.index(n)) for n in COUNTS}
+        self.pointers = {n: code.argument(ARGUMENTS.index(n)) for n in ROWS}
         self.y_table = code.scratch(work.plan.y.dim * lanes)
         self.m_table = code.scratch(max(len(g.forms) for g in self.groups) * lanes)
 
@@ -117,9 +117,7 @@ class Kernel(ABC):
 
     def _row(self, name: str, index: str) -> str:
         """Pointer to a row of one of the four."""
-        return self.code.element(
-            self.pointers[name], index, self.work.widths[name] * self.size
-        )
+        return self.code.element(self.pointers[name], index, self.work.widths[name] * self.size)
 
     def _edge(self, position: str) -> str:
         """The number of the edge at a position of the sweep."""
@@ -190,6 +188,17 @@ class Kernel(ABC):
     def _sweep(self, group: Group, v: Vector, shift: str, first: str, count: str) -> None:
         """All edges of the tile and one vector of channels."""
         raise NotImplementedError
+
+    def _next(self, position: str) -> str:
+        """The row of weights that the next tile will read in the place of this one."""
+        last = self.code.integer("sub", self.numbers["edges"], 1)
+        ahead = self.code.smaller(self.code.integer("add", position, self.lanes), last)
+        return self._row("w", self._edge(ahead))
+
+    def _prefetch(self, group: Group, row: str) -> None:
+        """Ask for the weights of a group: they come from far away, and only once."""
+        for path in group.paths:
+            self.code.prefetch(self._number(row, self.work.w_start(path)))
 
     def _meet(self, group: Group, v: Vector, t: str, rows: Mapping[str, str]) -> "_Operands":
         """What an edge of the tile brings to a sweep."""
@@ -279,30 +288,20 @@ class _NodeKernel(Kernel):
         def edge(t: str, *sums: str) -> Sequence[str]:
             position = code.integer("add", first, t)
             rows = self._rows(self._edge(position), shift)
-            following = code.offset(self._next("w", position), shift)
-            for path in group.paths:
-                code.prefetch(self._number(following, self.work.w_start(path)))
+            self._prefetch(group, code.offset(self._next(position), shift))
             return self._add(group, v, self._meet(group, v, t, rows), sums)
 
-        sums = [(v, code.load(v, place)) for place in places]
-        for place, total in zip(places, code.loop(0, count, 1, edge, sums), strict=True):
-            code.store(v, total, place)
-
-    def _next(self, name: str, position: str) -> str:
-        """A row that the next tile will read."""
-        code = self.code
-        last = code.integer("sub", self.numbers["edges"], 1)
-        ahead = code.smaller(code.integer("add", position, self.lanes), last)
-        return self._row(name, self._edge(ahead))
+        # each tile is summed by itself, which keeps the rounding of long sums small
+        zeros = [(v, "zeroinitializer")] * len(places)
+        for place, total in zip(places, code.loop(0, count, 1, edge, zeros), strict=True):
+            code.store(v, code.add(v, code.load(v, place), total), place)
 
     @abstractmethod
     def _targets(self, group: Group) -> list[int]:
         """Where in the row of the result the sums of a group begin."""
 
     @abstractmethod
-    def _add(
-        self, group: Group, v: Vector, edge: _Operands, sums: Sequence[str]
-    ) -> Sequence[str]:
+    def _add(self, group: Group, v: Vector, edge: _Operands, sums: Sequence[str]) -> Sequence[str]:
         """The sums after one more edge."""
 
 
@@ -317,9 +316,7 @@ class ForwardKernel(_NodeKernel):
     def _targets(self, group: Group) -> list[int]:
         return [self.work.z_start(unit) for unit in group.units]
 
-    def _add(
-        self, group: Group, v: Vector, edge: _Operands, sums: Sequence[str]
-    ) -> Sequence[str]:
+    def _add(self, group: Group, v: Vector, edge: _Operands, sums: Sequence[str]) -> Sequence[str]:
         pairs = zip(group.units, sums, strict=True)
         return [
             self.code.fma(v, edge.reached(unit), edge.w(unit.path), total) for unit, total in pairs
@@ -341,9 +338,7 @@ class SenderKernel(_NodeKernel):
         components = range(self.work.plan.x[group.block].ir.dim)
         return [self.work.x_start(group.block, a) for a in components]
 
-    def _add(
-        self, group: Group, v: Vector, edge: _Operands, sums: Sequence[str]
-    ) -> Sequence[str]:
+    def _add(self, group: Group, v: Vector, edge: _Operands, sums: Sequence[str]) -> Sequence[str]:
         code, totals = self.code, list(sums)
         for path, units in group.paths.items():
             terms: dict[int, str] = {}
@@ -391,7 +386,9 @@ class WeightKernel(_EdgeKernel):
         code = self.code
 
         def edge(t: str) -> None:
-            rows = self._rows(code.integer("add", first, t), shift)
+            position = code.integer("add", first, t)
+            rows = self._rows(position, shift)
+            self._prefetch(group, code.offset(self._next(position), shift))
             operands = self._meet(group, v, t, rows)
             for path, units in group.paths.items():
                 total: str | None = None
@@ -428,7 +425,7 @@ class HarmonicKernel(_EdgeKernel):
         """Σ_u w x z of each form, for one edge, to the table of forms."""
         code = self.code
         position = code.integer("add", first, t)
-        rows = self._rows(position, 0)
+        rows, following = self._rows(position, 0), self._next(position)
         column = code.element(self.m_table, t)
         for n, (start, width, count) in enumerate(
             runs(self.work.plan.x[group.block].mul, self.lanes)
@@ -437,6 +434,7 @@ class HarmonicKernel(_EdgeKernel):
 
             def add(shift: str, *sums: str, v: Vector = v) -> Sequence[str]:
                 moved = {name: code.offset(row, shift) for name, row in rows.items()}
+                self._prefetch(group, code.offset(following, shift))
                 return self._products(group, v, self._meet(group, v, t, moved), sums)
 
             begin, end = start * self.size, (start + count * width) * self.size
@@ -472,4 +470,3 @@ class HarmonicKernel(_EdgeKernel):
 KERNELS: dict[str, type[Kernel]] = {
     kernel.slot: kernel for kernel in (ForwardKernel, SenderKernel, HarmonicKernel, WeightKernel)
 }
-_NUMBERS = ("items", "grain", "edges")
