@@ -165,7 +165,6 @@ def peer_python(folder: Path, packages: Sequence[str]) -> Path:
         return python
     print(f"making an environment for {', '.join(packages)}: this takes some minutes", flush=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    (folder.parent / ".gitignore").write_text("*\n")
     pip = [str(python), "-m", "pip", "install", "--quiet"]
     torch_version = version("torch").partition("+")[0]
     for command in (
@@ -177,5 +176,6 @@ def peer_python(folder: Path, packages: Sequence[str]) -> Path:
         if done.returncode:
             reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
             raise WorkerError(f"{' '.join(command[1:])} failed: {' '.join(reason)}")
+    (folder / ".gitignore").write_text("*\n")
     complete.touch()
     return python
