@@ -1,12 +1,19 @@
 """What every test may rely on: the same random numbers, and no global state left by another."""
 
+import os
 import random
+from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+
+# Compiled kernels are kept beside pytest's own cache, and not in the user's.
+os.environ.setdefault(
+    "EUCLIDIUM_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "euclidium")
+)
 
 settings.register_profile("euclidium", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("euclidium")

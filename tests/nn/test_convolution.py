@@ -4,6 +4,7 @@ import torch
 
 from euclidium import o3
 from euclidium.nn import BesselBasis, Convolution, Enveloped, PolynomialEnvelope
+from euclidium.nn import convolution as convolution_module
 from euclidium.ops import Edges, convolution, lengths, spherical_harmonics
 
 CUTOFF = 4.0
@@ -136,3 +137,19 @@ def test_the_functional_operation_is_what_the_layer_calls():
     weights = module.radial(lengths(vectors)) / 7**0.5
     expected = convolution(module.plan, x, y, weights, edges)
     torch.testing.assert_close(apply(module, x, r, edges), expected)
+
+
+def test_many_weights_are_formed_in_blocks(monkeypatch):
+    """The same values and derivatives, of parameters too, with all weights and without."""
+    module = layer()
+    r, edges = cluster()
+    x = torch.randn(8, module.irreps_in.dim, dtype=torch.float64)
+    found = []
+    for many in (convolution_module.MANY, 0):
+        monkeypatch.setattr(convolution_module, "MANY", many)
+        leaf = r.clone().requires_grad_()
+        value = apply(module, x, leaf, edges)
+        (force,) = torch.autograd.grad(value.square().sum(), leaf, create_graph=True)
+        weights = torch.autograd.grad(force.square().sum(), module.radial.matrices)
+        found.append([value, force, *weights])
+    torch.testing.assert_close(*found)

@@ -8,9 +8,12 @@ from torch import Tensor, nn
 
 from euclidium.nn.radial import RadialBasis, RadialNetwork
 from euclidium.o3.irreps import Irreps
-from euclidium.ops.dispatch import convolution
+from euclidium.ops.dispatch import convolution, radial_convolution
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.segments import Edges
+
+# Weights on all edges, above which they are formed block by block, and anew for each derivative.
+MANY = 2**26
 
 
 class Convolution(nn.Module):
@@ -21,7 +24,9 @@ class Convolution(nn.Module):
     Every path of the product keeps the channels of x and has its own radial function for each of
     them. With the division by √n features of unit component variance keep it.
 
-    ``keep`` limits the irreps of the result. The basis must vanish at its cutoff.
+    ``keep`` limits the irreps of the result. The basis must vanish at its cutoff. Above ``MANY``
+    weights (edges × paths × channels) they are formed block by block, which takes less memory and
+    more time.
 
     >>> from euclidium.nn.radial import BesselBasis, Enveloped, PolynomialEnvelope
     >>> basis = Enveloped(BesselBasis(8, 5.0), PolynomialEnvelope(5.0))
@@ -54,7 +59,11 @@ class Convolution(nn.Module):
         edges: Edges,
     ) -> Float[Tensor, "node irreps_out"]:
         """Messages of all neighbours, summed; distances in Å."""
-        weights = self.radial(distances) * self.scale
+        radial = self.radial
+        if isinstance(radial, RadialNetwork) and edges.n_edges * self.plan.n_weights > MANY:
+            hidden, matrix = radial.hidden(distances) * self.scale, radial.matrices[-1]
+            return radial_convolution(self.plan, x, harmonics, hidden, matrix, edges, self.backend)
+        weights = radial(distances) * self.scale
         return convolution(self.plan, x, harmonics, weights, edges, self.backend)
 
     def extra_repr(self) -> str:

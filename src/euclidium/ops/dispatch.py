@@ -28,7 +28,9 @@ class Backend(Protocol):
         """Why it cannot run here; ``None`` if it can."""
         ...
 
-    def unsupported(self, operation: str, plan: TensorProductPlan, like: Tensor) -> str | None:
+    def unsupported(
+        self, operation: str, plan: TensorProductPlan, like: Float[Tensor, "..."]
+    ) -> str | None:
         """Why it does not execute an operation on tensors like this; ``None`` if it does."""
         ...
 
@@ -62,7 +64,9 @@ class _Reference:
     def unavailable(self) -> str | None:
         return None
 
-    def unsupported(self, operation: str, plan: TensorProductPlan, like: Tensor) -> str | None:
+    def unsupported(
+        self, operation: str, plan: TensorProductPlan, like: Float[Tensor, "..."]
+    ) -> str | None:
         return None
 
     def __str__(self) -> str:
@@ -79,7 +83,9 @@ class _Fused:
     def unavailable(self) -> str | None:
         return self.kernels.unavailable()
 
-    def unsupported(self, operation: str, plan: TensorProductPlan, like: Tensor) -> str | None:
+    def unsupported(
+        self, operation: str, plan: TensorProductPlan, like: Float[Tensor, "..."]
+    ) -> str | None:
         if operation != "convolution" or not reference.is_channelwise(plan):
             return "it executes convolutions of channelwise plans, use 'reference'"
         if like.device.type != self.device:

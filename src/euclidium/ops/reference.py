@@ -46,11 +46,11 @@ def tensor_product(
 
 def convolution(
     plan: TensorProductPlan,
-    x: Float[Tensor, "node x"],
+    x: Float[Tensor, "sender x"],
     y: Float[Tensor, "edge y"],
     weights: Float[Tensor, "edge w"],
     edges: Edges,
-) -> Float[Tensor, "node z"]:
+) -> Float[Tensor, "receiver z"]:
     """Gather, product, weight and sum over neighbours; see ``euclidium.ops.convolution``."""
     sent = x.index_select(0, edges.senders)
     if is_channelwise(plan):
