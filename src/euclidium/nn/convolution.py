@@ -61,10 +61,15 @@ class Convolution(nn.Module):
         """Messages of all neighbours, summed; distances in Å."""
         radial = self.radial
         if isinstance(radial, RadialNetwork) and edges.n_edges * self.plan.n_weights > MANY:
-            hidden, matrix = radial.hidden(distances) * self.scale, radial.matrices[-1]
-            return radial_convolution(self.plan, x, harmonics, hidden, matrix, edges, self.backend)
-        weights = radial(distances) * self.scale
-        return convolution(self.plan, x, harmonics, weights, edges, self.backend)
+            hidden, matrix = radial.hidden(distances), radial.matrices[-1]
+            summed = radial_convolution(
+                self.plan, x, harmonics, hidden, matrix, edges, self.backend
+            )
+        else:
+            weights = radial(distances)
+            summed = convolution(self.plan, x, harmonics, weights, edges, self.backend)
+        # there are fewer sums to scale than weights
+        return summed * self.scale
 
     def extra_repr(self) -> str:
         """What ``print`` shows."""
