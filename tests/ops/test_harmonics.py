@@ -6,7 +6,7 @@ import torch
 from e3nn import o3 as e3nn
 
 from euclidium import o3
-from euclidium.ops import lengths, spherical_harmonics, unit_vectors
+from euclidium.ops import BACKENDS, choose_backend, lengths, spherical_harmonics, unit_vectors
 
 LS = list(range(9))
 
@@ -17,8 +17,12 @@ def vectors(n=20, seed=0):
 
 @pytest.mark.parametrize("normalization", ["component", "norm", "integral"])
 @pytest.mark.parametrize("normalize", [True, False])
-def test_values_and_derivatives_agree_with_e3nn(normalization, normalize):
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_values_and_derivatives_agree_with_e3nn(normalization, normalize, backend):
     r = vectors().requires_grad_()
+
+    def ours(*arguments, **options):
+        return spherical_harmonics(*arguments, **options, backend=backend)
 
     def derivatives(function):
         y = function(LS, r, normalize=normalize, normalization=normalization)
@@ -27,9 +31,7 @@ def test_values_and_derivatives_agree_with_e3nn(normalization, normalize):
         (second,) = torch.autograd.grad(first.square().sum(), r)
         return y, first, second
 
-    for got, expected in zip(
-        derivatives(spherical_harmonics), derivatives(e3nn.spherical_harmonics), strict=True
-    ):
+    for got, expected in zip(derivatives(ours), derivatives(e3nn.spherical_harmonics), strict=True):
         scale = expected.abs().max()
         torch.testing.assert_close(got / scale, expected / scale, rtol=0, atol=1e-12)
 
@@ -40,22 +42,24 @@ def test_equal_to_the_definition_in_o3():
     np.testing.assert_allclose(spherical_harmonics(LS, r).numpy(), expected, atol=1e-12)
 
 
-def test_first_and_second_derivatives_by_finite_differences():
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_first_and_second_derivatives_by_finite_differences(backend):
     def y(r):
-        return spherical_harmonics(list(range(5)), r)
+        return spherical_harmonics(list(range(5)), r, backend=backend)
 
     r = vectors(4).requires_grad_()
-    assert torch.autograd.gradcheck(y, r)
-    assert torch.autograd.gradgradcheck(y, r)
+    assert torch.autograd.gradcheck(y, r, fast_mode=True)
+    assert torch.autograd.gradgradcheck(y, r, fast_mode=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("normalize", [True, False])
-def test_finite_at_and_near_the_origin(dtype, normalize):
+@pytest.mark.parametrize("backend", [None, "reference"])
+def test_finite_at_and_near_the_origin(dtype, normalize, backend):
     tiny = torch.finfo(dtype).tiny
     points = [[0.0, 0.0, 0.0], [tiny, 0.0, 0.0], [0.0, 1e-30, 1e-30], [0.0, 1e-8, 0.0]]
     r = torch.tensor(points, dtype=dtype, requires_grad=True)
-    y = spherical_harmonics(list(range(6)), r, normalize=normalize)
+    y = spherical_harmonics(list(range(6)), r, normalize=normalize, backend=backend)
     (first,) = torch.autograd.grad(y.sum(), r, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), r)
     assert all(bool(t.isfinite().all()) for t in (y, first, second))
@@ -111,6 +115,58 @@ def test_third_derivatives_and_functional_transforms():
     torch.testing.assert_close(third[..., 1, 2], numeric, rtol=1e-6, atol=1e-6)
     batched = torch.func.vmap(lambda v: spherical_harmonics([2], v))(r)
     torch.testing.assert_close(batched, spherical_harmonics([2], r))
+
+
+def test_any_degree():
+    degrees = [0, 3, 14]
+    expected = o3.spherical_harmonics(degrees, vectors().numpy())
+    np.testing.assert_allclose(spherical_harmonics(degrees, vectors()), expected, atol=1e-12)
+    assert spherical_harmonics([], vectors()).shape == (20, 0)
+    with pytest.raises(ValueError, match=r"degrees of spherical harmonics are .*, got \[2, -1\]"):
+        spherical_harmonics([2, -1], vectors())
+
+
+def test_the_backend_is_chosen_in_the_open(monkeypatch):
+    def counted():
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            spherical_harmonics([0, 1, 2], vectors())
+        return sum("euclidium" in event.key for event in profile.key_averages())
+
+    monkeypatch.delenv("EUCLIDIUM_BACKEND", raising=False)
+    assert counted() == (choose_backend("cpu") == "cpu")
+    monkeypatch.setenv("EUCLIDIUM_BACKEND", "reference")
+    assert counted() == 0
+
+
+@pytest.mark.parametrize(
+    ("backend", "degrees", "sentence"),
+    [
+        ("fast", [1], "backend is 'fast': choose one of reference, cpu, gpu"),
+        ("cpu", [40], "'cpu' cannot do this: its harmonics have degrees up to 10, got 40"),
+        ("gpu", [1], "'gpu'(, which cannot run here| cannot do this: it has no kernels)"),
+    ],
+)
+def test_a_backend_that_cannot_do_it_says_why(backend, degrees, sentence):
+    if backend == "cpu" and BACKENDS["cpu"].unavailable():
+        sentence = "'cpu', which cannot run here"
+    with pytest.raises(ValueError, match=sentence):
+        spherical_harmonics(degrees, vectors(), backend=backend)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_a_named_backend_is_compiled(backend):
+    if reason := BACKENDS[backend].unavailable():
+        pytest.skip(reason)
+    torch._dynamo.reset()
+    compiled = torch.compile(
+        lambda r: spherical_harmonics("1o", r, backend=backend), fullgraph=True, backend="eager"
+    )
+    torch.testing.assert_close(compiled(vectors()), spherical_harmonics("1o", vectors()))
+
+
+def test_without_numbers():
+    assert spherical_harmonics([0, 1], torch.zeros(5, 3, device="meta")).shape == (5, 4)
 
 
 def test_lengths_and_directions():

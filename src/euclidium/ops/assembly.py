@@ -172,6 +172,11 @@ class Assembly:
         self._declarations.add(f"declare {t} @llvm.fma.{v.suffix}({t}, {t}, {t})")
         return self.value(f"call {t} @llvm.fma.{v.suffix}({t} {a}, {t} {b}, {t} {c})")
 
+    def square_root(self, v: Vector, a: str) -> str:
+        """Square root."""
+        self._declarations.add(f"declare {v.name} @llvm.sqrt.{v.suffix}({v.name})")
+        return self.value(f"call {v.name} @llvm.sqrt.{v.suffix}({v.name} {a})")
+
     def shuffle(self, v: Vector, a: str, b: str, lanes: Sequence[int]) -> str:
         """Chosen numbers of two vectors."""
         mask = f"<{len(lanes)} x i32> <{', '.join(f'i32 {lane}' for lane in lanes)}>"

@@ -1,8 +1,8 @@
 """Arithmetic as a graph: written down once, differentiated, then run by torch or as code."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -102,9 +102,7 @@ class Graph:
             return self._scaled(-c, self._at(node.operands[1]))
         return self._place(Node("negate", (a.index,)))
 
-    def inverse_length(
-        self, vector: Sequence[Number], shortest: float, otherwise: float
-    ) -> Number:
+    def inverse_length(self, vector: Sequence[Number], shortest: float, otherwise: float) -> Number:
         """1 / |r|, and another number for vectors that are not longer than ``shortest``."""
         label = (float(shortest), float(otherwise))
         return self._place(Node("inverse length", tuple(c.index for c in vector), label))
@@ -173,13 +171,17 @@ class Graph:
 
     # -- reading a graph ---------------------------------------------------------------------
 
-    def order(self, outputs: Sequence[Number]) -> list[int]:
-        """The nodes that some numbers need, each after its operands and where first needed."""
+    def order(self, outputs: Sequence[Number], done: Container[int] = ()) -> list[int]:
+        """The nodes that some numbers need beside those that are done.
+
+        Each stands after its operands, and where it is first needed.
+        """
         found: dict[int, None] = {}
-        stack = [output.index for output in reversed(outputs)]
+        stack = [output.index for output in reversed(outputs) if output.index not in done]
         while stack:
             index = stack[-1]
-            missing = [n for n in self.nodes[index].operands if n not in found]
+            operands = self.nodes[index].operands
+            missing = [n for n in operands if n not in found and n not in done]
             if missing:
                 stack.extend(reversed(missing))
             else:
@@ -227,7 +229,7 @@ def evaluate(outputs: Sequence[Number], blocks: Sequence[Tensor]) -> list[Tensor
     [tensor([7.])]
     """
     graph, like = outputs[0].graph, blocks[0][..., 0]
-    found: dict[int, Tensor | float] = {}
+    found: dict[int, Any] = {}  # a tensor, or a plain number for a constant
     for index in graph.order(outputs):
         operation, operands, label = graph.nodes[index]
         values = [found[n] for n in operands]
@@ -242,13 +244,17 @@ def evaluate(outputs: Sequence[Number], blocks: Sequence[Tensor]) -> list[Tensor
         elif operation == "negate":
             found[index] = -values[0]
         else:
-            square = sum(torch.as_tensor(c).square() for c in values)
-            long = square > label[0] ** 2
-            # the inner where keeps the derivative of the branch not taken finite
-            safe = torch.where(long, square, torch.ones_like(square)).rsqrt()
-            found[index] = torch.where(long, safe, torch.full_like(square, label[1]))
+            found[index] = _inverse_length(values, *label)
     results = [found[output.index] for output in outputs]
     return [r if isinstance(r, Tensor) else torch.full_like(like, r) for r in results]
+
+
+def _inverse_length(vector: Sequence[Tensor], shortest: float, otherwise: float) -> Tensor:
+    square = torch.stack(list(vector)).square().sum(0)
+    is_long = square > shortest**2
+    # the inner where keeps the derivative of the branch not taken finite
+    inverse = torch.where(is_long, square, torch.ones_like(square)).rsqrt()
+    return torch.where(is_long, inverse, torch.full_like(square, otherwise))
 
 
 class Writer:
@@ -265,11 +271,9 @@ class Writer:
 
     def write(self, output: Number) -> str:
         """The value of a number, with all that it needs."""
-        for index in self.graph.order([output]):
-            if index not in self.found and not self._is_part(index):
-                self.found[index] = self._write(index)
-        if output.index not in self.found:
-            self.found[output.index] = self._write(output.index)
+        for index in self.graph.order([output], self.found):
+            if not self._is_part(index):
+                self._value(index)
         return self.found[output.index]
 
     def _count(self, outputs: Sequence[Number]) -> Mapping[int, int]:
@@ -308,7 +312,7 @@ class Writer:
         return self._inverse_length(operands, *label)
 
     def _sum(self, a: int, b: int) -> str:
-        """a + b; the product of one of them is fused with the sum."""
+        """The sum of two numbers, fused with the product that one of them is."""
         if self._product(b) is None:
             a, b = b, a
         product = self._product(b)
@@ -326,16 +330,14 @@ class Writer:
         if index in self.found or not self._is_part(index):
             return None
         if operation == "multiply":
-            return 1, *operands
+            return 1, operands[0], operands[1]
         inner = self._product(operands[0])
-        return None if inner is None else (-inner[0], *inner[1:])
+        return None if inner is None else (-inner[0], inner[1], inner[2])
 
     def _negative(self, value: str) -> str:
         return self.code.value(f"fneg {self.v.name} {value}")
 
-    def _inverse_length(
-        self, operands: tuple[int, ...], shortest: float, otherwise: float
-    ) -> str:
+    def _inverse_length(self, operands: tuple[int, ...], shortest: float, otherwise: float) -> str:
         code, v = self.code, self.v
         if operands not in self._roots:
             square: str | None = None
@@ -343,15 +345,10 @@ class Writer:
                 square = code.fma(v, value, value, square)
             limit = code.constant(v, shortest**2)
             long = code.value(f"fcmp ogt {v.name} {square}, {limit}")
-            root = self._root(str(square))
+            root = code.square_root(v, str(square))
             one = code.constant(v, 1.0)
             self._roots[operands] = long, code.value(f"fdiv {v.name} {one}, {root}")
         long, inverse = self._roots[operands]
         other = code.constant(v, otherwise)
         mask = f"<{v.width} x i1> {long}"
         return code.value(f"select {mask}, {v.name} {inverse}, {v.name} {other}")
-
-    def _root(self, value: str) -> str:
-        t, name = self.v.name, f"@llvm.sqrt.{self.v.suffix}"
-        self.code._declarations.add(f"declare {t} {name}({t})")
-        return self.code.value(f"call {t} {name}({t} {value})")

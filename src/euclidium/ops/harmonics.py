@@ -9,10 +9,9 @@ from torch import Tensor
 
 from euclidium.o3.harmonics import recurrence
 from euclidium.o3.irreps import Irreps
+from euclidium.ops.dispatch import BACKENDS, choose_backend
+from euclidium.ops.solid import SHORTEST, solid_harmonics, unsupported
 from euclidium.ops.tracing import traced_as_constant
-
-# Shorter vectors have no direction: they count as the zero vector.
-SHORTEST = 1e-12
 
 
 def spherical_harmonics(
@@ -20,6 +19,7 @@ def spherical_harmonics(
     vectors: Float[Tensor, "*batch 3"],
     normalize: bool = True,
     normalization: str = "component",
+    backend: str | None = None,
 ) -> Float[Tensor, "*batch components"]:
     """Real spherical harmonics Y_lm of each vector, degree after degree.
 
@@ -31,8 +31,14 @@ def spherical_harmonics(
     Values and derivatives of every order are finite everywhere. The zero vector has no direction:
     there Y_lm = 0 for l > 0, and the first derivative is that of the polynomial.
 
-    Raises ``ValueError`` for vectors that do not have three components, or for irreps with a
-    multiplicity or a parity that harmonics do not have, ``TypeError`` for half precision.
+    ``backend`` is a name in ``BACKENDS``; without one ``choose_backend`` decides. For degrees up to
+    10 ``cpu`` has a kernel for the values, one for the first derivatives and one for the second;
+    each is compiled when it is first used, and kept. Higher degrees, derivatives beyond the second
+    and other devices take the operations of torch.
+
+    Raises ``ValueError`` for vectors that do not have three components, for irreps with a
+    multiplicity or a parity that harmonics do not have, or for a backend that cannot do it,
+    ``TypeError`` for half precision.
 
     The polynomials follow from the recurrence of ``euclidium.o3.recurrence``:
     Bigi et al., J. Chem. Phys. 159, 064802 (2023), https://doi.org/10.1063/5.0156307
@@ -50,10 +56,36 @@ def spherical_harmonics(
             f"spherical harmonics need float32 or float64, got {vectors.dtype}: convert the vectors"
         )
     ls = _degrees(degrees)
+    if _has_kernels(backend, ls, vectors):
+        return solid_harmonics(ls, vectors, normalize, normalization)
     if normalize:
         vectors = unit_vectors(vectors)
     components = _solid_harmonics(vectors, max(ls, default=0), normalization)
+    if not ls:
+        return vectors[..., :0]
     return torch.stack([c for l in ls for c in components[l]], dim=-1)
+
+
+def _has_kernels(backend: str | None, degrees: list[int], like: Tensor) -> bool:
+    """Whether the backend that is asked for or chosen computes the harmonics by kernels."""
+    if backend is None:
+        return choose_backend(like.device) == "cpu" and unsupported(degrees, like) is None
+    _check(backend)
+    if backend == "reference":
+        return False
+    reason = "it has no kernels for spherical harmonics, use 'reference'"
+    if refused := unsupported(degrees, like) if backend == "cpu" else reason:
+        raise ValueError(f"the backend {backend!r} cannot do this: {refused}")
+    return True
+
+
+@traced_as_constant
+def _check(backend: str) -> None:
+    """Refuse a backend that is not known, or not available."""
+    if backend not in BACKENDS:
+        raise ValueError(f"backend is {backend!r}: choose one of {', '.join(BACKENDS)}")
+    if reason := BACKENDS[backend].unavailable():
+        raise ValueError(f"backend is {backend!r}, which cannot run here: {reason}")
 
 
 def unit_vectors(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
@@ -83,8 +115,10 @@ def lengths(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
 def _degrees(degrees: int | list[int] | Irreps | str) -> list[int]:
     """The list of degrees l that are asked for."""
     if isinstance(degrees, int):
-        return [degrees]
+        degrees = [degrees]
     if isinstance(degrees, list):
+        if min(degrees, default=0) < 0:
+            raise ValueError(f"degrees of spherical harmonics are 0, 1, 2, …, got {degrees}")
         return degrees
     irreps = Irreps(degrees)
     odd = {block.ir.l % 2: block.ir.p for block in irreps}
