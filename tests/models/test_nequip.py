@@ -100,3 +100,32 @@ def test_lonely_atoms():
     )
     assert bool(result.isfinite().all())
     torch.testing.assert_close(result[0], result[1])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_exported_for_graphs_of_every_size(monkeypatch):
+    """With the reference backend a network is a program of torch's own operations."""
+    monkeypatch.setenv("EUCLIDIUM_BACKEND", "reference")
+    config = SMALL.model_copy(update={"lmax": 1, "layers": 2})
+    network = NequIP(config, 1, CUTOFF, 10.0, calibrate=False).eval()
+
+    class Program(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, species, vectors, senders, receivers, pointer):
+            return self.network(species, vectors, Edges(senders, receivers, pointer), {})
+
+    def arguments(n_neighbors):
+        r, edges = gas(n_neighbors)
+        vectors = (r[edges.senders] - r[edges.receivers]).float()
+        species = torch.zeros(len(r), dtype=torch.int64)
+        return species, vectors, edges.senders, edges.receivers, edges.row_pointer
+
+    node, edge = torch.export.Dim("node", min=2), torch.export.Dim("edge", min=2)
+    shapes = ({0: node}, {0: edge}, {0: edge}, {0: edge}, {0: node + 1})
+    exported = torch.export.export(Program(), arguments(12.0), dynamic_shapes=shapes)
+    assert not any("euclidium" in str(n.target) for n in exported.graph.nodes)
+    other = arguments(20.0)
+    torch.testing.assert_close(exported.module()(*other), Program()(*other))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -60,7 +61,7 @@ class Convolution(nn.Module):
     ) -> Float[Tensor, "node irreps_out"]:
         """Messages of all neighbours, summed; distances in Å."""
         radial = self.radial
-        if isinstance(radial, RadialNetwork) and edges.n_edges * self.plan.n_weights > MANY:
+        if isinstance(radial, RadialNetwork) and self._many(edges):
             hidden, matrix = radial.hidden(distances), radial.matrices[-1]
             summed = radial_convolution(
                 self.plan, x, harmonics, hidden, matrix, edges, self.backend
@@ -70,6 +71,12 @@ class Convolution(nn.Module):
             summed = convolution(self.plan, x, harmonics, weights, edges, self.backend)
         # there are fewer sums to scale than weights
         return summed * self.scale
+
+    def _many(self, edges: Edges) -> bool:
+        """Whether there are too many weights to keep; programs for all sizes do not ask."""
+        if torch.compiler.is_compiling():
+            return False
+        return edges.n_edges * self.plan.n_weights > MANY
 
     def extra_repr(self) -> str:
         """What ``print`` shows."""

@@ -46,12 +46,12 @@ class Edges:
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
-        return len(self.row_pointer) - 1
+        return self.row_pointer.shape[0] - 1
 
     @property
     def n_edges(self) -> int:
         """Number of edges."""
-        return len(self.senders)
+        return self.senders.shape[0]
 
     def to(self, device: torch.device | str) -> "Edges":
         """The same edges on another device."""
