@@ -1,7 +1,9 @@
+import inspect
+
 import pytest
 import torch
 
-from euclidium.ops.tracing import traced_as_constant
+from euclidium.ops.tracing import signed, traced_as_constant
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -18,3 +20,13 @@ def test_a_marked_function_is_called_and_not_traced():
     assert compiled(torch.ones(1)).tolist() == [12.0]
     assert calls == [2]
     torch._dynamo.reset()
+
+
+def test_a_signed_function_keeps_its_signature():
+    """``inspect`` gives the kept one back, and not another it made."""
+
+    def forward(plan: str, *tensors: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    assert str(inspect.signature(forward)) == str(inspect.signature(signed(forward)))
+    assert inspect.signature(forward) is inspect.signature(forward)

@@ -13,7 +13,7 @@ from euclidium.ops import cpu, gpu
 from euclidium.ops.blocks import radial_contraction
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.segments import Edges
-from euclidium.ops.tracing import traced_as_constant
+from euclidium.ops.tracing import signed, traced_as_constant
 
 # The slots of the two forms: with weights on the edges, and with weights that are a product of
 # hidden values on the edges and a matrix.
@@ -121,6 +121,7 @@ class _Contract(torch.autograd.Function):
     """
 
     @staticmethod
+    @signed
     def forward(plan: str, form: str, slot: str, *tensors: Tensor) -> Tensor:
         values, edges = tensors[:-3], tensors[-3:]
         return torch.ops.euclidium.contract.default(plan, form, slot, values, edges)
