@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from euclidium.ops import Edges, TensorProductPlan, contraction
+from euclidium.ops import Edges, TensorProductPlan, contraction, fused
 from euclidium.ops.fused import FORMS, contract
 
 PLAN = TensorProductPlan.channelwise("3x0e+2x1o", "0e+1o", keep="0e+1o+1e")
@@ -45,24 +45,24 @@ def case(request):
     found, edges = values(form)
     names = [n for n in form if n != slot]
 
-    def fused(*tensors):
+    def kernels(*tensors):
         return contract(PLAN, slot, dict(zip(names, tensors, strict=True)), edges)
 
     def plain(*tensors):
         return by_reference(slot, dict(zip(names, tensors, strict=True)), edges)
 
-    return fused, plain, tuple(found[n].requires_grad_() for n in names)
+    return kernels, plain, tuple(found[n].requires_grad_() for n in names)
 
 
 def test_values(case):
-    fused, plain, tensors = case
-    torch.testing.assert_close(fused(*tensors), plain(*tensors), rtol=1e-12, atol=1e-12)
+    kernels, plain, tensors = case
+    torch.testing.assert_close(kernels(*tensors), plain(*tensors), rtol=1e-12, atol=1e-12)
 
 
 def test_first_and_second_derivatives(case):
-    fused, _, tensors = case
-    assert torch.autograd.gradcheck(fused, tensors, fast_mode=True)
-    assert torch.autograd.gradgradcheck(fused, tensors, fast_mode=True)
+    kernels, _, tensors = case
+    assert torch.autograd.gradcheck(kernels, tensors, fast_mode=True)
+    assert torch.autograd.gradgradcheck(kernels, tensors, fast_mode=True)
 
 
 def test_third_derivatives(case):
@@ -79,29 +79,29 @@ def test_third_derivatives(case):
 
 
 def test_only_what_is_needed_is_computed(case):
-    fused, _, tensors = case
+    kernels, _, tensors = case
     held = [t.detach() for t in tensors]
     held[1].requires_grad_()
-    fused(*held).sum().backward()
+    kernels(*held).sum().backward()
     assert [t.grad is not None for t in held] == [n == 1 for n in range(len(held))]
 
 
 def test_forward_mode(case):
-    fused, plain, tensors = case
+    kernels, plain, tensors = case
     held = tuple(t.detach() for t in tensors)
     tangents = tuple(t.flip(0) for t in held)
-    _, found = torch.func.jvp(fused, held, tangents)
+    _, found = torch.func.jvp(kernels, held, tangents)
     _, expected = torch.func.jvp(plain, held, tangents)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_hessian_and_vmap(case):
     """Forward over reverse under vmap, as ``torch.func.hessian`` does it."""
-    fused, plain, tensors = case
+    kernels, plain, tensors = case
     held = tuple(t.detach() for t in tensors)
     found, expected = (
         torch.func.hessian(lambda t, f=f: f(t, *held[1:]).square().sum())(held[0])
-        for f in (fused, plain)
+        for f in (kernels, plain)
     )
     torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
 
@@ -138,18 +138,30 @@ def test_the_fake_kernel_knows_the_shape(form, slot):
     assert result.dtype == torch.float32
 
 
-def test_the_operator_passes_torchs_own_check():
-    found, edges = values(FORMS[0])
-    from euclidium.ops import fused
-
+@pytest.mark.parametrize("form", FORMS)
+def test_the_operators_pass_torchs_own_check(form):
+    found, edges = values(form)
+    tensors = [found[n] for n in form if n != "z"]
     torch.library.opcheck(
-        torch.ops.euclidium.contract.default,
+        fused._OPERATORS[form],
         (
             fused._name(PLAN),
-            FORMS[0],
             "z",
-            [found[n] for n in "xyw"],
-            [edges.senders, edges.receivers, edges.row_pointer],
+            *tensors,
+            edges.senders,
+            edges.receivers,
+            edges.row_pointer,
         ),
         test_utils=("test_schema", "test_faketensor"),
     )
+
+
+def test_batched_gradients(case):
+    """Many cotangents at once, against one after another."""
+    function, _, tensors = case
+    result = function(*tensors)
+    cotangents = torch.randn(3, *result.shape, dtype=result.dtype)
+    found = torch.autograd.grad(result, tensors, cotangents, True, is_grads_batched=True)
+    each = [torch.autograd.grad(result, tensors, c, retain_graph=True) for c in cotangents]
+    for batched, single in zip(found, zip(*each, strict=True), strict=True):
+        torch.testing.assert_close(batched, torch.stack(single), rtol=1e-12, atol=1e-12)

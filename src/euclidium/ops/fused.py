@@ -82,35 +82,47 @@ def _shape(plan: str, slot: str, others: Mapping[str, Tensor], edges: Edges) -> 
 
 # -- the operator ----------------------------------------------------------------------------------
 
+# Tensors one by one and not in lists, which batched gradients could not take apart.
 _LIBRARY = torch.library.Library("euclidium", "DEF")
-_LIBRARY.define("contract(str plan, str form, str slot, Tensor[] values, Tensor[] edges) -> Tensor")
+_EDGES = "Tensor senders, Tensor receivers, Tensor row_pointer"
+_LIBRARY.define(f"contract(str plan, str slot, Tensor a, Tensor b, Tensor c, {_EDGES}) -> Tensor")
+_LIBRARY.define(
+    f"contract_radial(str plan, str slot, Tensor a, Tensor b, Tensor c, Tensor d, {_EDGES})"
+    " -> Tensor"
+)
+_NAMES = dict(zip(FORMS, ("contract", "contract_radial"), strict=True))
 
 
-def _executed(backend: ModuleType) -> Callable[..., Tensor]:
-    """The operator by the kernels of a backend."""
-
-    def execute(
-        plan: str, form: str, slot: str, values: Sequence[Tensor], edges: Sequence[Tensor]
-    ) -> Tensor:
-        others = dict(zip(_others(form, slot), values, strict=True))
-        arguments = _PLANS[plan], slot, others, Edges(*edges)
-        if form == FORMS[0]:
-            return backend.contraction(*arguments)
-        return radial_contraction(backend.contraction, *arguments)
-
-    return execute
+def _taken_apart(
+    form: str, slot: str, tensors: Sequence[Tensor]
+) -> tuple[dict[str, Tensor], Edges]:
+    """The values of the other slots, and the edges."""
+    return dict(zip(_others(form, slot), tensors, strict=False)), Edges(*tensors[-3:])
 
 
-_LIBRARY.impl("contract", _executed(cpu), "CPU")
-_LIBRARY.impl("contract", _executed(gpu), "CUDA")
+def _register(form: str) -> None:
+    """The operator of a form: by kernels, and by shapes alone."""
+
+    def executed(backend: ModuleType) -> Callable[..., Tensor]:
+        def execute(plan: str, slot: str, *tensors: Tensor) -> Tensor:
+            arguments = _PLANS[plan], slot, *_taken_apart(form, slot, tensors)
+            if form == FORMS[0]:
+                return backend.contraction(*arguments)
+            return radial_contraction(backend.contraction, *arguments)
+
+        return execute
+
+    def fake(plan: str, slot: str, *tensors: Tensor) -> Tensor:
+        return tensors[0].new_empty(_shape(plan, slot, *_taken_apart(form, slot, tensors)))
+
+    _LIBRARY.impl(_NAMES[form], executed(cpu), "CPU")
+    _LIBRARY.impl(_NAMES[form], executed(gpu), "CUDA")
+    torch.library.register_fake(f"euclidium::{_NAMES[form]}", fake, lib=_LIBRARY)
 
 
-@torch.library.register_fake("euclidium::contract", lib=_LIBRARY)
-def _fake(
-    plan: str, form: str, slot: str, values: Sequence[Tensor], edges: Sequence[Tensor]
-) -> Tensor:
-    others = dict(zip(_others(form, slot), values, strict=True))
-    return values[0].new_empty(_shape(plan, slot, others, Edges(*edges)))
+for _form in FORMS:
+    _register(_form)
+_OPERATORS = {form: getattr(torch.ops.euclidium, _NAMES[form]).default for form in FORMS}
 
 
 class _Contract(torch.autograd.Function):
@@ -123,8 +135,7 @@ class _Contract(torch.autograd.Function):
     @staticmethod
     @signed
     def forward(plan: str, form: str, slot: str, *tensors: Tensor) -> Tensor:
-        values, edges = tensors[:-3], tensors[-3:]
-        return torch.ops.euclidium.contract.default(plan, form, slot, values, edges)
+        return _OPERATORS[form](plan, slot, *tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
