@@ -22,6 +22,19 @@ def test_energy_is_conserved_and_frames_are_kept(
     assert log.read_text().startswith("time (fs),temperature (K)")
 
 
+def test_tables_of_the_radial_functions(
+    model: Path, crystal_file: Path, answer: Callable[..., dict[str, Any]], refused: Callable
+):
+    words = ("md", model, crystal_file, "--steps", 10, "--timestep", 0.5)
+    with_networks = answer(*words)
+    with_tables = answer(*words, "--radial-tolerance", 1e-6)
+    key = "potential_eV_per_atom"
+    assert with_tables[key] == pytest.approx(with_networks[key], abs=1e-5)
+    assert with_tables[key] != with_networks[key]
+    assert abs(with_tables["drift_meV_per_atom"]) < 0.5
+    assert "the tolerance is a positive number, got -1" in refused(*words, "--radial-tolerance", -1)
+
+
 def test_a_supercell_in_a_bath(model: Path, crystal_file: Path, run: Callable[..., Any]):
     words = ("--ensemble", "npt", "--supercell", 2, 1, 1, "--steps", 2, "--temperature", 100)
     result = run("md", model, crystal_file, *words)

@@ -154,6 +154,30 @@ def test_a_model_file_will_do(tmp_path):
     assert atoms.get_potential_energy() == pytest.approx(energy, rel=1e-13)
 
 
+def test_tables_of_the_radial_functions(tmp_path):
+    """Nearly the same results, of which the forces are derivatives of the energy."""
+    save(network(), tmp_path / "si.euclidium")
+    atoms = rattled("Si", 5.43)
+    results = []
+    for calculator in (
+        Calculator(network()),
+        Calculator(network(), radial_tolerance=1e-6),
+        Calculator(tmp_path / "si.euclidium", radial_tolerance=1e-6),
+    ):
+        atoms.calc = calculator
+        results.append((atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()))
+    for got, same, expected in zip(results[1], results[2], results[0], strict=True):
+        np.testing.assert_array_equal(got, same)
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+        assert np.any(got != expected)
+    energies, h = [], 1e-4
+    for step in (h, -2 * h):
+        atoms.positions[3, 1] += step
+        energies.append(atoms.get_potential_energy())
+    slope = (energies[0] - energies[1]) / (2 * h)
+    assert results[1][1][3, 1] == pytest.approx(-slope, rel=1e-5, abs=1e-7)
+
+
 def test_inputs_are_read_from_the_arrays():
     atoms = rattled("Si", 5.43)
     atoms.calc = Calculator(network(inputs={"field": "1o"}))
@@ -195,3 +219,7 @@ def test_bad_arguments(unchecked, tmp_path, lennard_jones):
         Calculator(lennard_jones, dtype="half")
     with pytest.raises(FileNotFoundError, match="there is no model file"):
         Calculator(tmp_path / "absent.euclidium")
+    with pytest.raises(ValueError, match="the tolerance is a positive number, got -1"):
+        Calculator(network(), radial_tolerance=-1.0)
+    with pytest.raises(ValueError, match="LennardJones has no radial network"):
+        Calculator(lennard_jones, radial_tolerance=1e-5)

@@ -16,6 +16,7 @@ from euclidium.cli.options import (
     Model,
     Precision,
     PrecisionOption,
+    RadialTolerance,
     StructureFile,
     Supercell,
 )
@@ -67,6 +68,7 @@ def md(
     force: Force = False,
     device: DeviceOption = Device.auto,
     precision: PrecisionOption = Precision.float64,
+    radial_tolerance: RadialTolerance = None,
 ) -> Report:
     """Run molecular dynamics.
 
@@ -84,7 +86,7 @@ def md(
     with bar("molecular dynamics", total=steps) as shown:
         result = run(
             start,
-            open_calculator(model, device, precision),
+            open_calculator(model, device, precision, radial_tolerance),
             ensemble.value,
             temperature,
             timestep,

@@ -46,11 +46,14 @@ def open_model(
     return load(find_model(name), device=find_device(device), dtype=_dtype(precision))
 
 
-def open_calculator(name: str, device: Device, precision: Precision) -> "Calculator":
-    """The model as an ASE calculator. Raises as ``open_model`` does."""
+def open_calculator(
+    name: str, device: Device, precision: Precision, radial_tolerance: float | None = None
+) -> "Calculator":
+    """The model as an ASE calculator. Raises as ``open_model`` and the calculator do."""
     from euclidium.simulate.calculator import Calculator
 
-    return Calculator(find_model(name), device=find_device(device), dtype=_dtype(precision))
+    where, dtype = find_device(device), _dtype(precision)
+    return Calculator(find_model(name), where, dtype, radial_tolerance=radial_tolerance)
 
 
 def find_device(device: Device) -> str:

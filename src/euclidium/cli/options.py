@@ -42,6 +42,13 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option("--precision", help="Type of the network's numbers; model: as it was trained."),
 ]
+RadialTolerance = Annotated[
+    float | None,
+    typer.Option(
+        help="Run faster, with tables of the radial functions that are right to this share of the "
+        "largest of them, for example 1e-5."
+    ),
+]
 Supercell = Annotated[
     tuple[int, int, int],
     typer.Option(help="How often to repeat the cell along each of its vectors.", metavar="A B C"),

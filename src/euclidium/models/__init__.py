@@ -1,5 +1,6 @@
 """Models: backbones, what they predict, and the file they live in."""
 
+from euclidium.models.compiled import compile_radial as compile_radial
 from euclidium.models.config import NequIPConfig as NequIPConfig
 from euclidium.models.config import PotentialConfig as PotentialConfig
 from euclidium.models.config import RadialConfig as RadialConfig
@@ -19,6 +20,7 @@ __all__ = [
     "PotentialConfig",
     "Prediction",
     "RadialConfig",
+    "compile_radial",
     "describe",
     "load",
     "save",

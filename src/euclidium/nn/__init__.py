@@ -22,6 +22,7 @@ from euclidium.nn.radial import PolynomialEnvelope as PolynomialEnvelope
 from euclidium.nn.radial import RadialBasis as RadialBasis
 from euclidium.nn.radial import RadialNetwork as RadialNetwork
 from euclidium.nn.radial import XPLOREnvelope as XPLOREnvelope
+from euclidium.nn.tabulated import TabulatedRadial as TabulatedRadial
 
 __all__ = [
     "ACTIVATIONS",
@@ -42,6 +43,7 @@ __all__ = [
     "RadialBasis",
     "RadialNetwork",
     "ScalarActivation",
+    "TabulatedRadial",
     "TensorProduct",
     "XPLOREnvelope",
     "from_e3nn_weights",

@@ -14,6 +14,7 @@ from ase.calculators.calculator import Calculator as AseCalculator
 
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.structure import Structure
+from euclidium.models.compiled import compile_radial
 from euclidium.models.potential import DTYPES, Potential, Prediction
 from euclidium.models.storage import load
 from euclidium.simulate.skin import SkinnedGraph
@@ -44,8 +45,12 @@ class Calculator(AseCalculator):
     The neighbour list is built up to cutoff + ``skin`` (Å) and kept until an atom could have
     come nearer than the cutoff unseen. Results are those of a new list at every step, to the bit.
 
+    With a ``radial_tolerance``, 1e-5 for example, tables take the place of the radial networks, as
+    by ``euclidium.models.compile_radial``: faster, with the same forces up to about this tolerance,
+    which stay exact derivatives of the energy.
+
     Raises ``ValueError`` for an element that the potential does not know, a negative skin, an
-    unknown type, and the stress of what has no volume.
+    unknown type, a tolerance that cannot be met, and the stress of what has no volume.
 
     >>> from ase.build import bulk
     >>> from euclidium.models.config import NequIPConfig, PotentialConfig
@@ -70,11 +75,14 @@ class Calculator(AseCalculator):
         device: torch.device | str = "cpu",
         dtype: Literal["float32", "float64"] | None = None,
         skin: float = 0.5,
+        radial_tolerance: float | None = None,
     ) -> None:
         super().__init__()
         if skin < 0:
             raise ValueError(f"the skin is a length in Å, zero or more, got {skin}")
         self.model = _prepared(model, device, dtype)
+        if radial_tolerance is not None:
+            self.model = compile_radial(self.model, radial_tolerance)
         self.skin = skin
         self.device = device
         self.n_lists = 0  # neighbour lists built so far
