@@ -16,9 +16,6 @@ from euclidium.ops.dispatch import choose_backend
 from euclidium.ops.spline_kernels import BLOCK, place_bytes, spline_kernel
 from euclidium.ops.tracing import signed, traced_as_constant
 
-# Points that pass through a block of the table together.
-RUN = 512
-
 
 def spline_table(
     derivatives: Float[Tensor, "knot derivative column"], spacing: float
@@ -167,7 +164,8 @@ def _run(kind: str, points: Tensor, table: Tensor, rows: Tensor, spacing: float,
     partial = points.new_empty((n_points, lanes) if kind == "sums" else 0)
     enough = rows.numel() * n_derivatives // WORTH_A_THREAD + 1
     threads = min(torch.get_num_threads(), n_points, enough)
-    grain = min(RUN, -(-n_points // (2 * threads)))
+    # long runs, because each reads the whole table from memory once
+    grain = -(-n_points // (1 if threads == 1 else 2 * threads))
     points, table = points.contiguous(), table.contiguous()
     addresses = [t.data_ptr() for t in (points, table, rows, places, partial, sums)]
     numbers = [_bits(spacing), _bits(spacing**-order)]
