@@ -34,7 +34,8 @@ class TabulatedRadial(nn.Module):
     at eight distances between any two of them, the maxima taken over all functions and distances.
     The table has the network's type, and what it loses by that is part of the error. Radial
     networks are largest and steepest below the first physical distances, so that errors where
-    atoms are lie far below the bound.
+    atoms are lie far below the bound. Where there are no kernels, as on a GPU, plain torch reads
+    the table, more slowly than the network runs.
 
     Derivatives are exactly those of the spline, in any order; the second is continuous. At and
     beyond the cutoff all is zero. There are no parameters: a table cannot be trained and is not
