@@ -222,3 +222,53 @@ def test_bad_arguments():
     table, h = random_table(5)
     with pytest.raises(TypeError, match=r"points are torch.float32, the table is torch.float64"):
         hermite_spline(torch.ones(2), table, h, 5)
+
+
+@pytest.mark.parametrize("n_columns", [1, 64, 70, 130])
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_derivatives_by_the_table(n_columns, order, monkeypatch):
+    """The functions are linear in the table: its kernel against plain torch."""
+    table, spacing = random_table(n_columns, n_derivatives=2)
+    points, cotangent = random_points(), torch.randn(37, n_columns, dtype=torch.float64)
+    found = []
+    for backend in ("cpu", "reference"):
+        monkeypatch.setenv("EUCLIDIUM_BACKEND", backend)
+        leaf = table.clone().requires_grad_()
+        rows = hermite_spline(points, leaf, spacing, n_columns, order)
+        found += torch.autograd.grad(rows, leaf, cotangent)
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+
+
+def test_second_derivatives_by_points_and_table():
+    """What training on forces takes: derivatives by points, differentiated by the table."""
+    table, spacing = random_table(5, n_derivatives=2)
+    points = random_points(6).requires_grad_()
+    table.requires_grad_()
+
+    def rows(points, table):
+        return hermite_spline(points, table, spacing, 5)
+
+    assert torch.autograd.gradcheck(rows, (points, table), fast_mode=True)
+    assert torch.autograd.gradgradcheck(rows, (points, table), fast_mode=True)
+    _, tangent = torch.func.jvp(rows, (points, table), (points, table))
+    by_table = rows(points, table)
+    by_points = points[:, None] * hermite_spline(points, table, spacing, 5, 1)
+    torch.testing.assert_close(tangent, by_table + by_points)
+    hessian = torch.func.hessian(lambda t: rows(points, t).pow(3).sum())(table.detach())
+    assert hessian.shape == (*table.shape, *table.shape)
+
+
+def test_the_table_is_summed_in_one_order():
+    """Whatever the number of threads, to the bit."""
+    table, spacing = random_table(200, n_derivatives=2)
+    points, cotangent = random_points(5000).float(), torch.randn(5000, 200)
+    table, before, found = table.float().requires_grad_(), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            rows = hermite_spline(points, table, spacing, 200)
+            found += torch.autograd.grad(rows, table, cotangent)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])

@@ -16,7 +16,7 @@ BLOCK = 64
 # Points further on whose memory is asked for.
 AHEAD = 16
 
-COUNTS = ("items", "grain", "columns", "knots")
+COUNTS = ("items", "grain", "total", "columns", "knots")
 NUMBERS = ("spacing", "scale")
 POINTERS = ("points", "table", "rows", "places", "partial", "sums")
 ARGUMENTS = ("counter", *COUNTS, *NUMBERS, *POINTERS)
@@ -34,21 +34,24 @@ def place_bytes(scalar: str, n_derivatives: int) -> int:
 def spline_kernel(
     kind: str, scalar: str, lanes: int, polynomials: Sequence[Sequence[float]]
 ) -> str:
-    """The code that writes all functions at each point, or their weighted sum.
+    """The code of one kind of work on a table and some points.
 
-    ``kind`` is ``rows`` (the result has a row for each point) or ``sums`` (the rows are weights,
-    the result is one number for each point). ``polynomials`` are coefficients in t of the factors
-    of the rows of an interval, which are one run of the table. The function ``kernel`` takes 64-bit
-    values in the order of ``ARGUMENTS``; the numbers are doubles.
+    ``kind`` is ``rows`` (the result has a row of functions for each point), ``sums`` (the rows are
+    weights, the result is one number for each point), ``places`` (where each point lies) or
+    ``table`` (the rows are added to a table, in places that are known; the items are its blocks,
+    so that every number is summed in the order of the points). ``polynomials`` are coefficients in
+    t of the factors of the rows of an interval, which are one run of the table. The function
+    ``kernel`` takes 64-bit values in the order of ``ARGUMENTS``; the numbers are doubles.
 
     >>> "<4 x float>" in spline_kernel("rows", "float", 4, [[1.0, -1.0], [0.0, 1.0]])
     True
     """
-    return (_Rows if kind == "rows" else _Sums)(scalar, lanes, polynomials).text()
+    kinds = {"rows": _Rows, "sums": _Sums, "places": _Places, "table": _Table}
+    return kinds[kind](scalar, lanes, polynomials).text()
 
 
 class _Kernel(ABC):
-    """What the two have in common."""
+    """What they have in common."""
 
     def __init__(self, scalar: str, lanes: int, polynomials: Sequence[Sequence[float]]) -> None:
         self.code = code = Assembly("kernel", scalar)
@@ -70,28 +73,26 @@ class _Kernel(ABC):
 
     def _run(self, first: str, stop: str) -> None:
         """All functions at a run of points."""
-        code, columns = self.code, self.counts["columns"]
-        n_blocks = code.integer("sdiv", columns, BLOCK)
-        block_bytes = code.integer("mul", self.counts["knots"], self.knot_bytes)
+        code = self.code
+        blocks = code.integer("sdiv", code.integer("add", self.counts["columns"], BLOCK - 1), BLOCK)
         code.loop(first, stop, 1, self._locate)
-
-        def start(n: str) -> str:
-            return code.offset(self.pointers["table"], code.integer("mul", n, block_bytes))
-
-        def block(n: str) -> None:
-            table = start(n)
-            shift = code.integer("mul", n, self.row_bytes)
-            code.loop(first, stop, 1, lambda point: self._whole(point, table, shift))
-
-        code.loop(0, n_blocks, 1, block)
-        # the last block may be a part of one; the number of points to do there is zero if it is not
-        rest = code.integer("srem", columns, BLOCK)
-        some = code.integer("mul", code.smaller(rest, 1), code.integer("sub", stop, first))
-        end = code.integer("add", first, some)
-        table = start(n_blocks)
-        shift = code.integer("mul", n_blocks, self.row_bytes)
-        code.loop(first, end, 1, lambda point: self._part(point, table, shift, rest))
+        code.loop(0, blocks, 1, lambda n: self._block(n, first, stop))
         code.loop(first, stop, 1, self._finish)
+
+    def _block(self, n: str, first: str, stop: str) -> None:
+        """A block of columns at a run of points."""
+        code = self.code
+        block_bytes = code.integer("mul", self.counts["knots"], self.knot_bytes)
+        table = code.offset(self.pointers["table"], code.integer("mul", n, block_bytes))
+        shift = code.integer("mul", n, self.row_bytes)
+        left = code.integer("sub", self.counts["columns"], code.integer("mul", n, BLOCK))
+        width = code.smaller(left, BLOCK)
+        # the last block may be a part of one: one of the two loops has no points
+        count = code.integer("sub", stop, first)
+        is_whole = code.integer("sdiv", width, BLOCK)
+        middle = code.integer("add", first, code.integer("mul", is_whole, count))
+        code.loop(first, middle, 1, lambda point: self._whole(point, table, shift))
+        code.loop(middle, stop, 1, lambda point: self._part(point, table, shift, width))
 
     # -- where a point lies ------------------------------------------------------------------
 
@@ -143,9 +144,7 @@ class _Kernel(ABC):
         row = code.offset(self._row(point), shift)
         self._ahead(point, shift)
         starts = range(0, self.row_bytes, v.bytes)
-        self._columns(
-            v, point, [(self._value(v, here, factors, n), code.offset(row, n)) for n in starts]
-        )
+        self._use(v, point, here, factors, {n: code.offset(row, n) for n in starts})
 
     def _part(self, point: str, table: str, shift: str, rest: str) -> None:
         """The first columns of a block: vectors, then one by one."""
@@ -158,7 +157,7 @@ class _Kernel(ABC):
                 column: str, v: Vector = v, here: str = here, f: dict[int, str] = factors
             ) -> None:
                 start = code.integer("mul", column, code.size)
-                self._columns(v, point, [(self._value(v, here, f, start), code.offset(row, start))])
+                self._use(v, point, here, f, {start: code.offset(row, start)})
 
             code.loop(first, stop, v.width, step)
 
@@ -196,8 +195,15 @@ class _Kernel(ABC):
         """Ask for memory that points further on will need."""
 
     @abstractmethod
-    def _columns(self, v: Vector, point: str, found: Sequence[tuple[str, str]]) -> None:
-        """Use some vectors of values, each with its place in the point's row."""
+    def _use(
+        self,
+        v: Vector,
+        point: str,
+        here: str,
+        factors: Mapping[int, str],
+        columns: Mapping[int | str, str],
+    ) -> None:
+        """Work on vectors of columns, given by their start and their place in the point's row."""
 
     @abstractmethod
     def _finish(self, point: str) -> None:
@@ -213,9 +219,16 @@ class _Rows(_Kernel):
     def _ahead(self, point: str, shift: str) -> None:
         pass
 
-    def _columns(self, v: Vector, point: str, found: Sequence[tuple[str, str]]) -> None:
-        for value, place in found:
-            self.code.store(v, value, place)
+    def _use(
+        self,
+        v: Vector,
+        point: str,
+        here: str,
+        factors: Mapping[int, str],
+        columns: Mapping[int | str, str],
+    ) -> None:
+        for start, place in columns.items():
+            self.code.store(v, self._value(v, here, factors, start), place)
 
     def _finish(self, point: str) -> None:
         pass
@@ -229,15 +242,23 @@ class _Sums(_Kernel):
 
     def _ahead(self, point: str, shift: str) -> None:
         code = self.code
-        last = code.integer("sub", self.counts["items"], 1)
+        last = code.integer("sub", self.counts["total"], 1)
         row = self._row(code.smaller(code.integer("add", point, AHEAD), last))
         for start in range(0, self.row_bytes, 64):
             code.prefetch(code.offset(code.offset(row, shift), start))
 
-    def _columns(self, v: Vector, point: str, found: Sequence[tuple[str, str]]) -> None:
+    def _use(
+        self,
+        v: Vector,
+        point: str,
+        here: str,
+        factors: Mapping[int, str],
+        columns: Mapping[int | str, str],
+    ) -> None:
         code, place = self.code, self._partial(point)
         total = code.load(v, place)
-        for value, weight in found:
+        for start, weight in columns.items():
+            value = self._value(v, here, factors, start)
             total = code.fma(v, value, code.load(v, weight), total)
         code.store(v, total, place)
 
@@ -248,3 +269,33 @@ class _Sums(_Kernel):
 
     def _partial(self, point: str) -> str:
         return self.code.element(self.pointers["partial"], point, self.vector.bytes)
+
+
+class _Places(_Rows):
+    """Where each point lies, and nothing else."""
+
+    def _run(self, first: str, stop: str) -> None:
+        self.code.loop(first, stop, 1, self._locate)
+
+
+class _Table(_Sums):
+    """Rows, added to a table: the derivative by the table of a weighted sum."""
+
+    def _run(self, first: str, stop: str) -> None:
+        total = self.counts["total"]
+        self.code.loop(first, stop, 1, lambda n: self._block(n, "0", total))
+
+    def _use(
+        self,
+        v: Vector,
+        point: str,
+        here: str,
+        factors: Mapping[int, str],
+        columns: Mapping[int | str, str],
+    ) -> None:
+        code = self.code
+        for start, place in columns.items():
+            row, column = code.load(v, place), code.offset(here, start)
+            for n, factor in factors.items():
+                target = code.offset(column, n * self.row_bytes)
+                code.store(v, code.fma(v, row, factor, code.load(v, target)), target)

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -64,9 +65,10 @@ def hermite_spline(
     points to any order, exactly: the derivative of the spline, not of what it stands for. Points
     are not negative; from the last knot but one on, all functions are zero.
 
-    ``table`` is what ``spline_table`` gives. On processors a kernel reads it once and writes the
-    result once, and the derivative of a sum over functions writes one number a point; elsewhere,
-    for a table that needs gradients, and with ``EUCLIDIUM_BACKEND=reference`` it is plain torch.
+    ``table`` is what ``spline_table`` gives, or a tensor of that layout; the functions are linear
+    in it, and differentiable. On processors a kernel reads it once and writes the result once, and
+    the derivative of a sum over functions writes one number a point; elsewhere, and with
+    ``EUCLIDIUM_BACKEND=reference``, it is plain torch.
 
     Raises ``TypeError`` if points and table have different types.
 
@@ -89,7 +91,7 @@ def hermite_spline(
 
 
 def _has_kernel(points: Tensor, table: Tensor) -> bool:
-    fits = points.device.type == "cpu" and points.dtype in SCALARS and not table.requires_grad
+    fits = points.device.type == "cpu" and points.dtype in SCALARS
     return fits and choose_backend(points.device) == "cpu"
 
 
@@ -148,29 +150,37 @@ def _kernel(kind: str, scalar: str, n_derivatives: int, order: int) -> machine.K
     )
 
 
-def _run(kind: str, points: Tensor, table: Tensor, rows: Tensor, spacing: float, order: int) -> Any:
-    """Fill the rows of the result, or give their products with the rows."""
-    (n_points, n_columns), (_, n_knots, n_rows, _) = rows.shape, table.shape
-    n_derivatives = n_rows - 1
+def _run(
+    kind: str, points: Tensor, table: Tensor, rows: Tensor, spacing: float, order: int
+) -> Tensor:
+    """Fill the rows, add them to the table, or give their products with it."""
+    (n_points, n_columns), (n_blocks, n_knots, n_rows, _) = rows.shape, table.shape
     sums = points.new_zeros(n_points)
     if not rows.numel():
         return sums
-    if order >= 2 * n_derivatives:
+    if order >= 2 * (n_rows - 1):
         rows.zero_() if kind == "rows" else None
         return sums
     scalar = SCALARS[points.dtype]
-    places = torch.empty(n_points * place_bytes(scalar, n_derivatives), dtype=torch.uint8)
     lanes = machine.processor().lanes(scalar)
+    places = torch.empty(n_points * place_bytes(scalar, n_rows - 1), dtype=torch.uint8)
     partial = points.new_empty((n_points, lanes) if kind == "sums" else 0)
-    enough = rows.numel() * n_derivatives // WORTH_A_THREAD + 1
-    threads = min(torch.get_num_threads(), n_points, enough)
-    # long runs, because each reads the whole table from memory once
-    grain = -(-n_points // (1 if threads == 1 else 2 * threads))
-    points, table = points.contiguous(), table.contiguous()
+    points = points.contiguous()
     addresses = [t.data_ptr() for t in (points, table, rows, places, partial, sums)]
-    numbers = [_bits(spacing), _bits(spacing**-order)]
-    kernel = _kernel(kind, scalar, n_derivatives, order)
-    kernel([n_points, grain, n_columns, n_knots, *numbers, *addresses], threads)
+    numbers = [n_points, n_columns, n_knots, _bits(spacing), _bits(spacing**-order)]
+
+    def run(kind: str, items: int, cost: int) -> None:
+        threads = min(torch.get_num_threads(), items, cost // WORTH_A_THREAD + 1)
+        # long runs, because each reads the whole table from memory once
+        grain = -(-items // (1 if threads == 1 else 2 * threads))
+        _kernel(kind, scalar, n_rows - 1, order)([items, grain, *numbers, *addresses], threads)
+
+    cost = rows.numel() * (n_rows - 1)
+    if kind == "table":
+        run("places", n_points, 10 * n_points)
+        run(kind, n_blocks, cost)
+    else:
+        run(kind, n_points, cost)
     return sums
 
 
@@ -182,24 +192,34 @@ def _bits(number: float) -> int:
 _LIBRARY = torch.library.Library("euclidium", "FRAGMENT")
 _LIBRARY.define("spline_rows(Tensor x, Tensor table, float h, int columns, int order) -> Tensor")
 _LIBRARY.define("spline_sums(Tensor x, Tensor table, Tensor g, float h, int order) -> Tensor")
+_LIBRARY.define("spline_table(Tensor x, Tensor g, float h, int[] shape, int order) -> Tensor")
 
 
 def _execute_rows(
     points: Tensor, table: Tensor, spacing: float, n_columns: int, order: int
 ) -> Tensor:
     result = points.new_empty(len(points), n_columns)
-    _run("rows", points, table, result, spacing, order)
+    _run("rows", points, table.contiguous(), result, spacing, order)
     return result
 
 
 def _execute_sums(
     points: Tensor, table: Tensor, weights: Tensor, spacing: float, order: int
 ) -> Tensor:
-    return _run("sums", points, table, weights.contiguous(), spacing, order)
+    return _run("sums", points, table.contiguous(), weights.contiguous(), spacing, order)
+
+
+def _execute_table(
+    points: Tensor, weights: Tensor, spacing: float, shape: Sequence[int], order: int
+) -> Tensor:
+    result = points.new_zeros(shape)
+    _run("table", points, result, weights.contiguous(), spacing, order)
+    return result
 
 
 _LIBRARY.impl("spline_rows", _execute_rows, "CPU")
 _LIBRARY.impl("spline_sums", _execute_sums, "CPU")
+_LIBRARY.impl("spline_table", _execute_table, "CPU")
 
 
 @torch.library.register_fake("euclidium::spline_rows", lib=_LIBRARY)
@@ -214,8 +234,39 @@ def _fake_sums(
     return torch.empty_like(points)
 
 
-class _Rows(torch.autograd.Function):
+@torch.library.register_fake("euclidium::spline_table", lib=_LIBRARY)
+def _fake_table(
+    points: Tensor, weights: Tensor, spacing: float, shape: Sequence[int], order: int
+) -> Tensor:
+    return points.new_empty(shape)
+
+
+class _Spline(torch.autograd.Function):
+    """What the three have in common: tensors first, then what is no tensor."""
+
+    count: int  # of tensors
+
+    @classmethod
+    def _setup(cls, ctx: Any, inputs: tuple) -> None:
+        ctx.what = inputs[cls.count :]
+        ctx.save_for_backward(*inputs[: cls.count])
+        ctx.save_for_forward(*inputs[: cls.count])
+
+    @classmethod
+    def vmap(cls, info: Any, in_dims: tuple, *arguments: Any) -> tuple[Tensor, int]:
+        """One after another: a table may differ from one to the next."""
+
+        def one(n: int) -> Tensor:
+            pairs = zip(arguments, in_dims, strict=True)
+            return cls.apply(*(a.select(d, n) if isinstance(d, int) else a for a, d in pairs))
+
+        return torch.stack([one(n) for n in range(info.batch_size)]), 0
+
+
+class _Rows(_Spline):
     """The derivative of some order of all functions, at each point."""
+
+    count = 2
 
     @staticmethod
     @signed
@@ -226,28 +277,34 @@ class _Rows(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        points, table, *ctx.what = inputs
-        ctx.save_for_backward(points, table)
-        ctx.save_for_forward(points, table)
+        _Rows._setup(ctx, inputs)
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple:
         (points, table), (spacing, _, order) = ctx.saved_tensors, ctx.what
-        return _sums(points, table, cotangent, spacing, order + 1), None, None, None, None
+        of_points = of_table = None
+        if ctx.needs_input_grad[0]:
+            of_points = _sums(points, table, cotangent, spacing, order + 1)
+        if ctx.needs_input_grad[1]:
+            of_table = _table(points, cotangent, spacing, tuple(table.shape), order)
+        return of_points, of_table, None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+    def jvp(ctx: Any, of_points: Any, of_table: Any, *_: Any) -> Tensor:
         (points, table), (spacing, n_columns, order) = ctx.saved_tensors, ctx.what
-        return tangent[:, None] * _rows(points, table, spacing, n_columns, order + 1)
+        terms = []
+        if of_points is not None:
+            rows = _rows(points, table, spacing, n_columns, order + 1)
+            terms.append(of_points[:, None] * rows)
+        if of_table is not None:
+            terms.append(_rows(points, of_table, spacing, n_columns, order))
+        return sum(terms[1:], terms[0])
 
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple, points: Tensor, table: Tensor, *what: Any) -> tuple:
-        many = points.movedim(in_dims[0], 0)
-        return _rows(many.flatten(), table, *what).unflatten(0, many.shape), 0
 
-
-class _Sums(torch.autograd.Function):
+class _Sums(_Spline):
     """Σ_n g_n f_n^(order) at each point, with the weights g of the point."""
+
+    count = 3
 
     @staticmethod
     @signed
@@ -258,43 +315,70 @@ class _Sums(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        points, table, weights, *ctx.what = inputs
-        ctx.save_for_backward(points, table, weights)
-        ctx.save_for_forward(points, table, weights)
+        _Sums._setup(ctx, inputs)
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple:
         (points, table, weights), (spacing, order) = ctx.saved_tensors, ctx.what
-        of_points = of_weights = None
+        of_points = of_table = of_weights = None
         if ctx.needs_input_grad[0]:
             of_points = cotangent * _sums(points, table, weights, spacing, order + 1)
+        if ctx.needs_input_grad[1]:
+            weighted = cotangent[:, None] * weights
+            of_table = _table(points, weighted, spacing, tuple(table.shape), order)
         if ctx.needs_input_grad[2]:
             rows = _rows(points, table, spacing, weights.shape[1], order)
             of_weights = cotangent[:, None] * rows
-        return of_points, None, of_weights, None, None
+        return of_points, of_table, of_weights, None, None
 
     @staticmethod
-    def jvp(ctx: Any, of_points: Any, _: Any, of_weights: Any, *__: Any) -> Tensor:
+    def jvp(ctx: Any, of_points: Any, of_table: Any, of_weights: Any, *_: Any) -> Tensor:
         (points, table, weights), (spacing, order) = ctx.saved_tensors, ctx.what
         terms = []
         if of_points is not None:
             terms.append(of_points * _sums(points, table, weights, spacing, order + 1))
+        if of_table is not None:
+            terms.append(_sums(points, of_table, weights, spacing, order))
         if of_weights is not None:
             terms.append(_sums(points, table, of_weights, spacing, order))
         return sum(terms[1:], terms[0])
 
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple, points: Tensor, table: Tensor, weights: Tensor, *what: Any
-    ) -> tuple:
-        def many(values: Tensor, dim: int | None) -> Tensor:
-            if dim is None:
-                return values.expand(info.batch_size, *values.shape)
-            return values.movedim(dim, 0)
 
-        points, weights = many(points, in_dims[0]), many(weights, in_dims[2])
-        sums = _sums(points.flatten(), table, weights.flatten(0, 1), *what)
-        return sums.unflatten(0, points.shape), 0
+class _Table(_Spline):
+    """The derivative by the table of Σ g_n f_n^(order), summed over the points."""
+
+    count = 2
+
+    @staticmethod
+    @signed
+    def forward(
+        points: Tensor, weights: Tensor, spacing: float, shape: tuple[int, ...], order: int
+    ) -> Tensor:
+        return torch.ops.euclidium.spline_table.default(points, weights, spacing, shape, order)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        _Table._setup(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> tuple:
+        (points, weights), (spacing, _, order) = ctx.saved_tensors, ctx.what
+        of_points = of_weights = None
+        if ctx.needs_input_grad[0]:
+            of_points = _sums(points, cotangent, weights, spacing, order + 1)
+        if ctx.needs_input_grad[1]:
+            of_weights = _rows(points, cotangent, spacing, weights.shape[1], order)
+        return of_points, of_weights, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, of_points: Any, of_weights: Any, *_: Any) -> Tensor:
+        (points, weights), (spacing, shape, order) = ctx.saved_tensors, ctx.what
+        terms = []
+        if of_points is not None:
+            terms.append(_table(points, of_points[:, None] * weights, spacing, shape, order + 1))
+        if of_weights is not None:
+            terms.append(_table(points, of_weights, spacing, shape, order))
+        return sum(terms[1:], terms[0])
 
 
 def _rows(*arguments: Any) -> Tensor:
@@ -305,8 +389,13 @@ def _sums(*arguments: Any) -> Tensor:
     return _Sums.apply(*arguments)
 
 
+def _table(*arguments: Any) -> Tensor:
+    return _Table.apply(*arguments)
+
+
 @traced_as_constant
 def _allow() -> None:
     """Let a compiler keep the operations as they stand, derivatives and all."""
     torch.compiler.allow_in_graph(_rows)
     torch.compiler.allow_in_graph(_sums)
+    torch.compiler.allow_in_graph(_table)
