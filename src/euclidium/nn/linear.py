@@ -1,13 +1,14 @@
 """Mixing of the channels of each irrep."""
 
-import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from euclidium.o3.irreps import Irrep, Irreps
-from euclidium.ops.reference import split_blocks
+from euclidium.ops.mixing import mix
 
 
 class Linear(nn.Module):
@@ -47,16 +48,10 @@ class Linear(nn.Module):
         )
         scalars = self.irreps_out.count("0e") if bias else 0
         self.bias = nn.Parameter(torch.zeros(*rows, scalars)) if scalars else None
-        # plain numbers and names, which a compiler can follow
-        self._sources = {
-            str(ir): [n for n, block in enumerate(self.irreps_in) if block.ir == ir]
-            for ir in self.shared
-        }
-        self._targets = [(str(block.ir), block.dim) for block in self.irreps_out]
-        self._widths = {
-            str(ir): [block.mul for block in self.irreps_out if block.ir == ir]
-            for ir in self.shared
-        }
+        # plain names and numbers, which a compiler can follow
+        self._names = [str(ir) for ir in self.shared]
+        self._source, self._target = str(self.irreps_in), str(self.irreps_out)
+        self._blocks = [(block.dim, block.ir == "0e") for block in self.irreps_out]
 
     def forward(
         self,
@@ -72,28 +67,21 @@ class Linear(nn.Module):
         if (species is None) != (self.n_species is None):
             wanted = "no species" if self.n_species is None else "the species of each item"
             raise ValueError(f"this Linear expects {wanted}: change n_species or the call")
-        blocks = split_blocks(x, self.irreps_in)
-        mixed = {
-            name: list(self._mix(name, blocks, species).split(widths, dim=-1))
-            for name, widths in self._widths.items()
-        }
-        results = [
-            mixed[name].pop(0).flatten(-2) if name in mixed else x.new_zeros(*x.shape[:-1], dim)
-            for name, dim in self._targets
-        ]
-        return torch.cat(results, dim=-1) if results else x.new_zeros(*x.shape[:-1], 0)
+        # past the ParameterDict, which takes as long as the product of small matrices
+        weights: Mapping[str, Any] = self.weights._parameters
+        matrices = [weights[name] for name in self._names]
+        result = mix(self._source, self._target, x, matrices, species)
+        return result if self.bias is None else result + self._shift(self.bias, species)
 
-    def _mix(self, name: str, blocks: list[Tensor], species: Tensor | None) -> Tensor:
-        """All channels of one irrep, (…, component, channel)."""
-        same = [blocks[n] for n in self._sources[name]]
-        values = same[0] if len(same) == 1 else torch.cat(same, dim=-1)
-        weights = self.weights[name]
-        weights = weights if species is None else weights[species]
-        result = values @ weights / math.sqrt(weights.shape[-2])
-        if self.bias is not None and name == "0e":
-            bias = self.bias if species is None else self.bias[species]
-            result = result + bias.unsqueeze(-2)
-        return result
+    def _shift(self, bias: Tensor, species: Tensor | None) -> Tensor:
+        """The bias of the scalars, and zeros for the rest."""
+        scalars = iter(bias.split([mul for mul, is_scalar in self._blocks if is_scalar], dim=-1))
+        pieces = [
+            next(scalars) if is_scalar else bias.new_zeros(*bias.shape[:-1], width)
+            for width, is_scalar in self._blocks
+        ]
+        shift = torch.cat(pieces, dim=-1)
+        return shift if species is None else shift[species]
 
     def extra_repr(self) -> str:
         """What ``print`` shows."""
