@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from euclidium.nn.activation import ScalarActivation
+from euclidium.nn.activation import Activation, ScalarActivation
 from euclidium.o3.irreps import Irrep, Irreps
+from euclidium.ops.gates import gate, gate_name, has_kernel
 from euclidium.ops.reference import split_blocks
 
 
@@ -54,6 +55,8 @@ class Gate(nn.Module):
         gated_out = Irreps([(mul, Irrep(ir.l, ir.p * p)) for mul, ir, p in self.pieces])
         self.irreps_out = self.scalars.irreps_out + gated_out
         self.sizes = [scalars.dim, gates.dim, gated.dim]
+        muls = [mul for mul, _, _ in self.pieces]
+        self._name = gate_name(scalars, gates, gated, muls, [f.name for f in self._functions])
 
     @classmethod
     def for_irreps(cls, irreps: Irreps | str, parity_of_gates: int = 1) -> "Gate":
@@ -76,6 +79,8 @@ class Gate(nn.Module):
                 f"Gate expects a last dimension of {self.irreps_in.dim} ({self.irreps_in}), "
                 f"got {x.shape[-1]}"
             )
+        if has_kernel(self._name, x):
+            return gate(self._name, [f.factor for f in self._functions], x)
         scalars, gates, gated = x.split(self.sizes, dim=-1)
         results, factors, start = [self.scalars(scalars)], self.gates(gates), 0
         for values in split_blocks(gated, self.gated):
@@ -84,6 +89,11 @@ class Gate(nn.Module):
             results += [piece.flatten(-2) for piece in self._split(scaled, start, stop)]
             start = stop
         return torch.cat(results, dim=-1)
+
+    @property
+    def _functions(self) -> tuple[Activation, ...]:
+        """Of even and odd scalars, of even and odd gates."""
+        return self.scalars.even, self.scalars.odd, self.gates.even, self.gates.odd
 
     def _split(self, values: Tensor, start: int, stop: int) -> list[Tensor]:
         """A gated block, cut where the parity of its gates changes."""
