@@ -118,3 +118,59 @@ def test_bad_arguments():
         PolynomialEnvelope(5.0, p=1)
     with pytest.raises(ValueError, match="at least 2 functions, got 1"):
         GaussianBasis(1, 5.0)
+
+
+def splined(knots, trainable=False, n_weights=70):
+    torch.manual_seed(0)
+    basis = Enveloped(BesselBasis(6, CUTOFF, trainable), PolynomialEnvelope(CUTOFF))
+    return RadialNetwork(basis, [16], n_weights, knots=knots).double()
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_splines_through_the_network(trainable):
+    """Their error falls with the fourth power of the spacing, for values and one less for slopes."""
+    r = (0.3 + 0.7 * torch.rand(500, dtype=torch.float64)) * CUTOFF
+    errors = []
+    for knots in (64, 128, 256):
+        network = splined(knots, trainable)
+        errors.append(float((network(r) - network.exact(r)).detach().abs().max()))
+    assert 8 < errors[0] / errors[1] < 24
+    assert 10 < errors[1] / errors[2] < 24
+
+
+def test_splines_end_with_two_zero_derivatives():
+    network = splined(64)
+    h = network.spacing
+    r = CUTOFF - h * torch.tensor([0.02, 0.01, 0.0, -0.5], dtype=torch.float64)
+    size = network(r).detach().norm(dim=1)
+    assert size[2] == size[3] == 0.0
+    assert 7.9 < size[0] / size[1] < 8.1  # the third power
+
+
+def test_splines_learn_through_the_knots():
+    """Derivatives by distances and parameters, and both after one another."""
+    network = splined(16, n_weights=3)
+    r = torch.tensor([1.1, 2.3, 3.2], dtype=torch.float64, requires_grad=True)
+    names = [name for name, _ in network.named_parameters()]
+
+    def weights(r, *parameters):
+        given = dict(zip(names, parameters, strict=True))
+        return torch.func.functional_call(network, given, (r,))
+
+    inputs = (r, *(p.detach().requires_grad_() for p in network.parameters()))
+    assert torch.autograd.gradcheck(weights, inputs, fast_mode=True)
+    assert torch.autograd.gradgradcheck(weights, inputs, fast_mode=True)
+
+
+def test_splines_move_and_convert_without_loss():
+    """Float64 after float32 is not float32: what is constant is made anew."""
+    network, converted = splined(32), splined(32).float().double()
+    for target, source in zip(converted.parameters(), network.parameters(), strict=True):
+        target.data.copy_(source.data)
+    r = torch.linspace(1, CUTOFF, 9, dtype=torch.float64)
+    assert torch.equal(network(r), converted(r))
+
+
+def test_too_few_knots():
+    with pytest.raises(ValueError, match="splines need at least 8 knots, got 3"):
+        splined(3)

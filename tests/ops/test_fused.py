@@ -165,3 +165,20 @@ def test_batched_gradients(case):
     each = [torch.autograd.grad(result, tensors, c, retain_graph=True) for c in cotangents]
     for batched, single in zip(found, zip(*each, strict=True), strict=True):
         torch.testing.assert_close(batched, torch.stack(single), rtol=1e-12, atol=1e-12)
+
+
+def test_forward_mode_twice_is_refused_and_not_wrong(case):
+    """What torch would lose in silence; forward over reverse and reverse over forward are right."""
+    kernels, plain, tensors = case
+    held = tuple(t.detach() for t in tensors)
+
+    def total(function):
+        return lambda t: function(t, t.new_ones(held[1].shape) * t.mean(), *held[2:]).pow(2).sum()
+
+    with pytest.raises(NotImplementedError, match="take one of the two by torch.func.jacrev"):
+        torch.func.jacfwd(torch.func.jacfwd(total(kernels)))(held[0])
+    expected = torch.func.jacfwd(torch.func.jacfwd(total(plain)))(held[0])
+    for outer, inner in [("jacfwd", "jacrev"), ("jacrev", "jacfwd"), ("jacrev", "jacrev")]:
+        first = getattr(torch.func, inner)(total(kernels))
+        found = getattr(torch.func, outer)(first)(held[0])
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)

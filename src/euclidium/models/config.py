@@ -29,6 +29,12 @@ class RadialConfig(Config):
     power: int = Field(6, ge=2, description="power p of the polynomial envelope")
     onset: float = Field(0.8, ge=0, lt=1, description="onset of the xplor envelope / cutoff")
     hidden: tuple[int, ...] = Field((64, 64), description="widths of the radial network")
+    knots: int | None = Field(
+        256,
+        ge=8,
+        description="distances at which the network is evaluated, with splines through them; "
+        "null: at the distance of every edge",
+    )
 
 
 class NequIPConfig(Config):

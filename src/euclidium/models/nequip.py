@@ -146,7 +146,13 @@ class Interaction(nn.Module):
         keep = Irreps([(1, ir) for ir in {block.ir for block in self.gate.irreps_in}])
         self.up = Linear(irreps_in, irreps_in)
         self.convolution = Convolution(
-            irreps_in, irreps_edge, keep, basis, config.radial.hidden, mean_neighbors
+            irreps_in,
+            irreps_edge,
+            keep,
+            basis,
+            config.radial.hidden,
+            mean_neighbors,
+            knots=config.radial.knots,
         )
         self.down = Linear(self.convolution.irreps_out, self.gate.irreps_in)
         self.self_connection = Linear(irreps_in, self.gate.irreps_in, n_species=n_species)

@@ -25,7 +25,8 @@ class Convolution(nn.Module):
     Every path of the product keeps the channels of x and has its own radial function for each of
     them. With the division by √n features of unit component variance keep it.
 
-    ``keep`` limits the irreps of the result. The basis must vanish at its cutoff. Above ``MANY``
+    ``keep`` limits the irreps of the result. The basis must vanish at its cutoff. With ``knots``
+    the radial functions are splines through the network there (see ``RadialNetwork``). Above ``MANY``
     weights (edges × paths × channels) they are formed block by block, which takes less memory and
     more time.
 
@@ -44,11 +45,12 @@ class Convolution(nn.Module):
         hidden: Sequence[int],
         mean_neighbors: float,
         backend: str | None = None,
+        knots: int | None = None,
     ) -> None:
         super().__init__()
         self.plan = TensorProductPlan.channelwise(irreps_in, irreps_edge, keep)
         self.irreps_in, self.irreps_out = self.plan.x, self.plan.out
-        self.radial = RadialNetwork(basis, hidden, self.plan.n_weights)
+        self.radial = RadialNetwork(basis, hidden, self.plan.n_weights, knots=knots)
         self.scale = 1 / math.sqrt(mean_neighbors)
         self.backend = backend
 
@@ -61,7 +63,7 @@ class Convolution(nn.Module):
     ) -> Float[Tensor, "node irreps_out"]:
         """Messages of all neighbours, summed; distances in Å."""
         radial = self.radial
-        if isinstance(radial, RadialNetwork) and self._many(edges):
+        if isinstance(radial, RadialNetwork) and radial.knots is None and self._many(edges):
             hidden, matrix = radial.hidden(distances), radial.matrices[-1]
             summed = radial_convolution(
                 self.plan, x, harmonics, hidden, matrix, edges, self.backend

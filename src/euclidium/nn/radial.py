@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from euclidium.nn.activation import Activation
 from euclidium.nn.calibration import CORE
+from euclidium.ops.spline_kernels import BLOCK
+from euclidium.ops.splines import hermite_spline
 
 # Number of distances at which averages over neighbours are evaluated.
 QUADRATURE = 512
@@ -234,6 +236,13 @@ class RadialNetwork(nn.Module):
     output has mean zero and mean square one over neighbours that fill the cutoff sphere evenly
     outside a core of 0.3 cutoff, so that messages add up like independent numbers.
 
+    With ``knots`` the outputs are cubic splines through the network at that many equal intervals of
+    0 … cutoff: the network is evaluated at the knots, however many distances there are. The splines
+    have two continuous derivatives, also at the cutoff, where they vanish with both, and the
+    parameters learn through them. At the start, with 8 Bessel functions, they differ from the
+    network (``exact``) by 2·10⁻⁴ of the largest value beyond 0.3 cutoff at 256 knots, and by
+    2·10⁻⁵ at 512. Raises ``ValueError`` for fewer than 8 knots.
+
     >>> network = RadialNetwork(Enveloped(BesselBasis(8, 5.0), PolynomialEnvelope(5.0)), [64], 96)
     >>> network(torch.tensor([1.0, 5.0])).shape
     torch.Size([2, 96])
@@ -245,26 +254,74 @@ class RadialNetwork(nn.Module):
         hidden: Sequence[int],
         n_weights: int,
         activation: str = "silu",
+        knots: int | None = None,
     ) -> None:
         super().__init__()
-        self.basis = basis
+        if knots is not None and knots < 8:
+            raise ValueError(f"splines need at least 8 knots, got {knots}")
+        self.basis, self.knots, self.n_weights = basis, knots, n_weights
         self.activation = Activation(activation)
         sizes = [basis.size, *hidden, n_weights]
         self.matrices = nn.ParameterList(
             torch.randn(n, m) / math.sqrt(n) for n, m in pairwise(sizes)
         )
         self._calibrate()
+        self._make_constants()
 
     def forward(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge weight"]:
         """The weights at each distance."""
+        if self.knots is None:
+            return self.exact(r)
+        return hermite_spline(r, self.table(), self.spacing, self.n_weights)
+
+    def exact(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge weight"]:
+        """The network itself at each distance."""
         return self.hidden(r) @ self.matrices[-1]
 
     def hidden(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge hidden"]:
-        """The input of the last linear map."""
-        h = self.basis(r)
+        """The input of the last linear map of the network."""
+        return self._layers(self.basis(r))
+
+    @property
+    def spacing(self) -> float:
+        """From knot to knot, Å."""
+        return self.basis.cutoff / self.knots if self.knots else 0.0
+
+    def table(self) -> Float[Tensor, "block knot 1 lane"]:
+        """The splines, as ``ops.hermite_spline`` takes them."""
+        at_knots = self.at_knots
+        if at_knots is None:
+            at_knots = self._basis_at_knots(self.matrices[0])
+        # three zeros at the end, as splines that end at the cutoff need, and three beyond it; the
+        # last layer makes the blocks of the table
+        hidden = nn.functional.pad(self._layers(at_knots), (0, 0, 0, 6))
+        matrix = nn.functional.pad(self.matrices[-1], (0, -self.n_weights % BLOCK))
+        return (hidden @ matrix.unflatten(1, (-1, BLOCK)).movedim(1, 0)).unsqueeze(2)
+
+    def _layers(self, h: Tensor) -> Tensor:
         for matrix in list(self.matrices)[:-1]:
             h = self.activation(h @ matrix)
         return h
+
+    def _basis_at_knots(self, like: Tensor) -> Tensor:
+        """The basis at −2h, −h, 0 … , without the last three knots, where it counts as zero."""
+        assert self.knots is not None, "there are splines"
+        steps = torch.arange(-2, self.knots - 2, dtype=like.dtype, device=like.device)
+        return self.basis(steps * self.spacing)
+
+    def _make_constants(self) -> None:
+        """The basis at the knots, unless it is learned."""
+        if self.knots is None:
+            return
+        like, fixed = self.matrices[0], not any(True for _ in self.basis.parameters())
+        at_knots = self._basis_at_knots(like.double()).to(like) if fixed else None
+        self.register_buffer("at_knots", at_knots, persistent=False)
+
+    def _apply(self, function: Callable[[Tensor], Tensor], recurse: bool = True) -> "RadialNetwork":
+        """Move or convert, and make the constants anew: a float32 constant is no float64 one."""
+        super()._apply(function, recurse)
+        self._make_constants()
+        return self
 
     @torch.no_grad()
     def _calibrate(self) -> None:

@@ -37,6 +37,8 @@ class TabulatedRadial(nn.Module):
     atoms are lie far below the bound. Where there are no kernels, as on a GPU, plain torch reads
     the table, more slowly than the network runs.
 
+    A network that has knots is a spline already: its table is taken as it is, without an error.
+
     Derivatives are exactly those of the spline, in any order; the second is continuous. At and
     beyond the cutoff all is zero. There are no parameters: a table cannot be trained and is not
     stored, it is made from a network that can. Its ``train()`` and ``state_dict()`` refuse.
@@ -64,8 +66,12 @@ class TabulatedRadial(nn.Module):
         self.cutoff, self.tolerance = network.basis.cutoff, tolerance
         last = network.matrices[-1]
         self.n_weights = last.shape[1]
-        exact = copy.deepcopy(network).to("cpu", torch.float64).requires_grad_(False)
-        table = self._meet(exact, last.dtype).to(last.device)
+        if network.knots is None:
+            exact = copy.deepcopy(network).to("cpu", torch.float64).requires_grad_(False)
+            table = self._meet(exact, last.dtype).to(last.device)
+        else:
+            self.n_intervals, self.error, self.slope_error = network.knots, 0.0, 0.0
+            table = network.table().detach()
         self.register_buffer("table", table, persistent=False)
         self.register_state_dict_pre_hook(_refuse_to_be_stored)
         self.eval()

@@ -13,7 +13,7 @@ from euclidium.ops import cpu, gpu
 from euclidium.ops.blocks import radial_contraction
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.segments import Edges
-from euclidium.ops.tracing import signed, traced_as_constant
+from euclidium.ops.tracing import once, signed, traced_as_constant
 
 # The slots of the two forms: with weights on the edges, and with weights that are a product of
 # hidden values on the edges and a matrix.
@@ -157,6 +157,7 @@ class _Contract(torch.autograd.Function):
         return None, None, None, *gradients, None, None, None
 
     @staticmethod
+    @once
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         tensors = ctx.saved_tensors
         terms = [

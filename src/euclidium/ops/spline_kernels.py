@@ -22,17 +22,17 @@ POINTERS = ("points", "table", "rows", "places", "partial", "sums")
 ARGUMENTS = ("counter", *COUNTS, *NUMBERS, *POINTERS)
 
 
-def place_bytes(scalar: str, n_derivatives: int) -> int:
+def place_bytes(scalar: str, n_factors: int) -> int:
     """Memory for where one point lies: the position of its knot in a block, and its factors.
 
-    >>> place_bytes("float", 3)
+    >>> place_bytes("float", 6)
     32
     """
-    return 8 + 2 * n_derivatives * BITS[scalar] // 8
+    return 8 + n_factors * BITS[scalar] // 8
 
 
 def spline_kernel(
-    kind: str, scalar: str, lanes: int, polynomials: Sequence[Sequence[float]]
+    kind: str, scalar: str, lanes: int, polynomials: Sequence[Sequence[float]], stride: int
 ) -> str:
     """The code of one kind of work on a table and some points.
 
@@ -40,27 +40,31 @@ def spline_kernel(
     weights, the result is one number for each point), ``places`` (where each point lies) or
     ``table`` (the rows are added to a table, in places that are known; the items are its blocks,
     so that every number is summed in the order of the points). ``polynomials`` are coefficients in
-    t of the factors of the rows of an interval, which are one run of the table. The function
-    ``kernel`` takes 64-bit values in the order of ``ARGUMENTS``; the numbers are doubles.
+    t of the factors of the rows of an interval, which are one run of the table; there are
+    ``stride`` rows from knot to knot. The function ``kernel`` takes 64-bit values in the order of
+    ``ARGUMENTS``; the numbers are doubles.
 
-    >>> "<4 x float>" in spline_kernel("rows", "float", 4, [[1.0, -1.0], [0.0, 1.0]])
+    >>> "<4 x float>" in spline_kernel("rows", "float", 4, [[1.0, -1.0], [0.0, 1.0]], 1)
     True
     """
     kinds = {"rows": _Rows, "sums": _Sums, "places": _Places, "table": _Table}
-    return kinds[kind](scalar, lanes, polynomials).text()
+    return kinds[kind](scalar, lanes, polynomials, stride).text()
 
 
 class _Kernel(ABC):
     """What they have in common."""
 
-    def __init__(self, scalar: str, lanes: int, polynomials: Sequence[Sequence[float]]) -> None:
+    def __init__(
+        self, scalar: str, lanes: int, polynomials: Sequence[Sequence[float]], stride: int
+    ) -> None:
         self.code = code = Assembly("kernel", scalar)
         self.one, self.vector = Vector(scalar, 1), Vector(scalar, lanes)
         self.polynomials = {n: p for n, p in enumerate(polynomials) if any(p)}
         self.row_bytes = BLOCK * code.size
-        n_derivatives = len(polynomials) // 2
-        self.knot_bytes = (n_derivatives + 1) * self.row_bytes
-        self.place_bytes = place_bytes(scalar, n_derivatives)
+        # knots whose rows an interval uses
+        self.span = -(-len(polynomials) // stride)
+        self.knot_bytes = stride * self.row_bytes
+        self.place_bytes = place_bytes(scalar, len(polynomials))
         self.counts = {n: code.integer_argument(ARGUMENTS.index(n)) for n in COUNTS}
         self.numbers = {n: self._number(ARGUMENTS.index(n)) for n in NUMBERS}
         self.pointers = {n: code.argument(ARGUMENTS.index(n)) for n in POINTERS}
@@ -107,7 +111,7 @@ class _Kernel(ABC):
     def _locate(self, point: str) -> None:
         """Keep the place of a point's knot and the factors of the rows there."""
         code, one, t = self.code, self.one, self.one.name
-        last = code.integer("sub", self.counts["knots"], 2)
+        last = code.integer("sub", self.counts["knots"], self.span)
         end = self._float(code.integer("add", last, 1))
         x = code.load(one, code.element(self.pointers["points"], point))
         x = code.value(f"fdiv {t} {x}, {self.numbers['spacing']}")

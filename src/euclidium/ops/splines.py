@@ -15,7 +15,7 @@ from euclidium.ops import machine
 from euclidium.ops.cpu import SCALARS, WORTH_A_THREAD
 from euclidium.ops.dispatch import choose_backend
 from euclidium.ops.spline_kernels import BLOCK, place_bytes, spline_kernel
-from euclidium.ops.tracing import signed, traced_as_constant
+from euclidium.ops.tracing import once, signed, traced_as_constant
 
 
 def spline_table(
@@ -65,8 +65,10 @@ def hermite_spline(
     points to any order, exactly: the derivative of the spline, not of what it stands for. Points
     are not negative; from the last knot but one on, all functions are zero.
 
-    ``table`` is what ``spline_table`` gives, or a tensor of that layout; the functions are linear
-    in it, and differentiable. On processors a kernel reads it once and writes the result once, and
+    ``table`` is what ``spline_table`` gives. A table with one row a knot has values alone, at −2h,
+    −h, 0, h, … and six zeros at its end: the splines are then cubic B-splines with coefficients
+    (8 f_k − f_{k−1} − f_{k+1}) / 6, with two continuous derivatives and an error of order h⁴. The
+    functions are linear in the table, and differentiable. On processors a kernel reads it once and writes the result once, and
     the derivative of a sum over functions writes one number a point; elsewhere, and with
     ``EUCLIDIUM_BACKEND=reference``, it is plain torch.
 
@@ -96,8 +98,17 @@ def _has_kernel(points: Tensor, table: Tensor) -> bool:
 
 
 @traced_as_constant
-def _polynomials(n_derivatives: int, order: int) -> list[list[float]]:
+def _polynomials(n_rows: int, order: int) -> list[list[float]]:
     """Coefficients in t of the factors of the rows of an interval, differentiated in t.
+
+    With one row a knot those of values alone, else those of ``spline_table``.
+    """
+    rows = _of_values() if n_rows == 1 else _of_derivatives(n_rows - 1)
+    return [np.polynomial.polynomial.polyder(row, order).tolist() for row in rows]
+
+
+def _of_derivatives(n_derivatives: int) -> list[np.ndarray]:
+    """Factors of the derivatives at both ends.
 
     The rows are f^(d)/d! at t = 0, from d = 1 on, the value there, its increase to t = 1, and the
     derivatives there: one run of a table. The coefficients are whole numbers.
@@ -110,15 +121,31 @@ def _polynomials(n_derivatives: int, order: int) -> list[list[float]]:
     ]
     factors = np.rint(np.linalg.inv(np.array(ends))).T
     first, second = factors[:n_derivatives], factors[n_derivatives:]
-    rows = [*first[1:], first[0] + second[0], second[0], *second[1:]]
-    return [np.polynomial.polynomial.polyder(row, order).tolist() for row in rows]
+    return [*first[1:], first[0] + second[0], second[0], *second[1:]]
+
+
+def _of_values() -> list[np.ndarray]:
+    """Factors of the values at six knots, two before t = 0 and two after t = 1.
+
+    The four cubic B-splines of the interval, with c_k = (8 f_k − f_{k−1} − f_{k+1}) / 6.
+    """
+    basis = np.array([[1, -3, 3, -1], [4, 0, -6, 3], [1, 3, 3, -3], [0, 0, 0, 1]]) / 6
+    factors = np.zeros((6, 4))
+    for n, row in enumerate(basis):
+        factors[n : n + 3] += np.outer([-1, 8, -1], row) / 6
+    return list(factors)
+
+
+def _span(n_rows: int) -> int:
+    """Knots that an interval uses."""
+    return 6 if n_rows == 1 else 2
 
 
 # -- plain torch -----------------------------------------------------------------------------------
 
 
 def _formula(points: Tensor, table: Tensor, spacing: float, n_columns: int, order: int) -> Tensor:
-    last = table.shape[1] - 2
+    last = table.shape[1] - _span(table.shape[2])
     # a tensor, because devices replace the division by a number by a product, which rounds twice
     x = points / torch.full_like(points, spacing)
     x = torch.where(x > last + 1, torch.full_like(x, last + 1), x)
@@ -126,7 +153,7 @@ def _formula(points: Tensor, table: Tensor, spacing: float, n_columns: int, orde
     t = x - knots
     n_rows = table.shape[2]
     result = table.new_zeros(table.shape[0], points.shape[0], BLOCK)
-    for row, polynomial in enumerate(_polynomials(n_rows - 1, order)):
+    for row, polynomial in enumerate(_polynomials(n_rows, order)):
         if not any(polynomial):
             continue
         factor = torch.zeros_like(t)
@@ -142,11 +169,16 @@ def _formula(points: Tensor, table: Tensor, spacing: float, n_columns: int, orde
 
 
 @cache
-def _kernel(kind: str, scalar: str, n_derivatives: int, order: int) -> machine.Kernel:
+def _kernel(kind: str, scalar: str, n_rows: int, order: int) -> machine.Kernel:
     lanes = machine.processor().lanes(scalar)
-    polynomials = tuple(tuple(row) for row in _polynomials(n_derivatives, order))
+    polynomials = tuple(tuple(row) for row in _polynomials(n_rows, order))
     return machine.kernel(
-        lambda: spline_kernel(kind, scalar, lanes, polynomials), "spline", kind, scalar, polynomials
+        lambda: spline_kernel(kind, scalar, lanes, polynomials, n_rows),
+        "spline",
+        kind,
+        scalar,
+        polynomials,
+        n_rows,
     )
 
 
@@ -158,12 +190,13 @@ def _run(
     sums = points.new_zeros(n_points)
     if not rows.numel():
         return sums
-    if order >= 2 * (n_rows - 1):
+    factors = _polynomials(n_rows, order)
+    if not any(map(any, factors)):
         rows.zero_() if kind == "rows" else None
         return sums
     scalar = SCALARS[points.dtype]
     lanes = machine.processor().lanes(scalar)
-    places = torch.empty(n_points * place_bytes(scalar, n_rows - 1), dtype=torch.uint8)
+    places = torch.empty(n_points * place_bytes(scalar, len(factors)), dtype=torch.uint8)
     partial = points.new_empty((n_points, lanes) if kind == "sums" else 0)
     points = points.contiguous()
     addresses = [t.data_ptr() for t in (points, table, rows, places, partial, sums)]
@@ -173,9 +206,9 @@ def _run(
         threads = min(torch.get_num_threads(), items, cost // WORTH_A_THREAD + 1)
         # long runs, because each reads the whole table from memory once
         grain = -(-items // (1 if threads == 1 else 2 * threads))
-        _kernel(kind, scalar, n_rows - 1, order)([items, grain, *numbers, *addresses], threads)
+        _kernel(kind, scalar, n_rows, order)([items, grain, *numbers, *addresses], threads)
 
-    cost = rows.numel() * (n_rows - 1)
+    cost = rows.numel() * len(factors)
     if kind == "table":
         run("places", n_points, 10 * n_points)
         run(kind, n_blocks, cost)
@@ -290,6 +323,7 @@ class _Rows(_Spline):
         return of_points, of_table, None, None, None
 
     @staticmethod
+    @once
     def jvp(ctx: Any, of_points: Any, of_table: Any, *_: Any) -> Tensor:
         (points, table), (spacing, n_columns, order) = ctx.saved_tensors, ctx.what
         terms = []
@@ -332,6 +366,7 @@ class _Sums(_Spline):
         return of_points, of_table, of_weights, None, None
 
     @staticmethod
+    @once
     def jvp(ctx: Any, of_points: Any, of_table: Any, of_weights: Any, *_: Any) -> Tensor:
         (points, table, weights), (spacing, order) = ctx.saved_tensors, ctx.what
         terms = []
@@ -371,6 +406,7 @@ class _Table(_Spline):
         return of_points, of_weights, None, None, None
 
     @staticmethod
+    @once
     def jvp(ctx: Any, of_points: Any, of_weights: Any, *_: Any) -> Tensor:
         (points, weights), (spacing, shape, order) = ctx.saved_tensors, ctx.what
         terms = []
