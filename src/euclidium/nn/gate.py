@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from euclidium.nn.activation import Activation, ScalarActivation
+from euclidium.nn.activation import ScalarActivation
 from euclidium.o3.irreps import Irrep, Irreps
 from euclidium.ops.gates import gate, gate_name, has_kernel
 from euclidium.ops.reference import split_blocks
@@ -55,6 +55,9 @@ class Gate(nn.Module):
         gated_out = Irreps([(mul, Irrep(ir.l, ir.p * p)) for mul, ir, p in self.pieces])
         self.irreps_out = self.scalars.irreps_out + gated_out
         self.sizes = [scalars.dim, gates.dim, gated.dim]
+        # of even and odd scalars, of even and odd gates
+        both = self.scalars, self.gates
+        self._functions = tuple(f for act in both for f in (act.even, act.odd))
         muls = [mul for mul, _, _ in self.pieces]
         self._name = gate_name(scalars, gates, gated, muls, [f.name for f in self._functions])
 
@@ -89,11 +92,6 @@ class Gate(nn.Module):
             results += [piece.flatten(-2) for piece in self._split(scaled, start, stop)]
             start = stop
         return torch.cat(results, dim=-1)
-
-    @property
-    def _functions(self) -> tuple[Activation, ...]:
-        """Of even and odd scalars, of even and odd gates."""
-        return self.scalars.even, self.scalars.odd, self.gates.even, self.gates.odd
 
     def _split(self, values: Tensor, start: int, stop: int) -> list[Tensor]:
         """A gated block, cut where the parity of its gates changes."""

@@ -1,5 +1,6 @@
 """Mixing of the channels of each irrep as one operation, differentiable to any order."""
 
+import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -267,7 +268,8 @@ class _Order:
         self.order = self.pointer + 8 * (groups + 3)
         places = [given.data_ptr(), self.counters, self.pointer, self.order]
         _grouping()([1, 1, nodes, groups, counters, *places], threads=1)
-        if self.memory[counters + groups + 2] > 0:
+        wrong = self.pointer + 8 * (groups + 2)
+        if ctypes.c_int64.from_address(wrong).value:
             raise IndexError(
                 f"species are indices 0 … {groups - 1}, one for each set of weights, got "
                 f"{int(species.min())} … {int(species.max())}"
