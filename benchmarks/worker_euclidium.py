@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from euclidium.atoms import Graph
-from euclidium.models import NequIPConfig, Potential, PotentialConfig, RadialConfig
+from euclidium.models import NequIPConfig, Potential, PotentialConfig, RadialConfig, freeze
 from euclidium.ops import Edges
 from workers import Model, Work, serve, training_step
 
@@ -34,7 +34,7 @@ def build(request: dict[str, Any]) -> Model:
     if request["task"] == "training":
         model.train()
         return Model(lambda path: _training(model, read_graph(path)), facts)
-    model.eval().requires_grad_(False)
+    model = freeze(model)
     return Model(lambda path: _prediction(model, read_graph(path)), facts)
 
 

@@ -128,7 +128,7 @@ def splined(knots, trainable=False, n_weights=70):
 
 @pytest.mark.parametrize("trainable", [False, True])
 def test_splines_through_the_network(trainable):
-    """Their error falls with the fourth power of the spacing, for values and one less for slopes."""
+    """Their error falls with the fourth power of the spacing."""
     r = (0.3 + 0.7 * torch.rand(500, dtype=torch.float64)) * CUTOFF
     errors = []
     for knots in (64, 128, 256):

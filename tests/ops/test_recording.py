@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.autograd import forward_ad
 
-from euclidium.ops.recording import applied, are_wanted, is_recorded
+from euclidium.ops.recording import applied, are_wanted, is_recorded, is_wanted
 
 
 class Twice(torch.autograd.Function):
@@ -92,3 +92,31 @@ def test_which_derivatives_are_asked_for():
     torch.func.grad(lambda w: applied(Product, "", x.detach(), w).sum())(w.detach())
     seen.append(Product.wanted)
     assert seen == [False, True, True, True, False, False, True]
+
+
+def test_one_argument_is_wanted_or_not():
+    """Derivatives by an argument that nobody asked for are not computed, though it could be."""
+    wanted = []
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(a, number, b):
+            return number * a * b
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0], inputs[2])
+
+        @staticmethod
+        def backward(ctx, g):
+            wanted.append((is_wanted(ctx, 0, 0), is_wanted(ctx, 2, 1)))
+            a, b = ctx.saved_tensors
+            return g * b, None, g * a
+
+    a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    result = Product.apply(a * 1, 2.0, b * 1).sum()
+    torch.autograd.grad(result, a, retain_graph=True)
+    torch.autograd.grad(result, b, retain_graph=True)
+    result.backward()
+    Product.apply(a * 1, 2.0, b.detach()).sum().backward()
+    assert wanted == [(True, False), (False, True), (True, True), (True, False)]

@@ -12,7 +12,7 @@ from euclidium.models.potential import Potential
 from euclidium.models.storage import save
 from euclidium.simulate import Calculator, Model
 
-NETWORK = NequIPConfig(channels=4, lmax=1, layers=2, radial=RadialConfig(hidden=(8,)))
+NETWORK = NequIPConfig(channels=4, lmax=1, layers=2, radial=RadialConfig(hidden=(8,), knots=None))
 
 
 def network(**changes):

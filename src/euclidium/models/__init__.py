@@ -1,6 +1,7 @@
 """Models: backbones, what they predict, and the file they live in."""
 
 from euclidium.models.compiled import compile_radial as compile_radial
+from euclidium.models.compiled import freeze as freeze
 from euclidium.models.config import NequIPConfig as NequIPConfig
 from euclidium.models.config import PotentialConfig as PotentialConfig
 from euclidium.models.config import RadialConfig as RadialConfig
@@ -22,6 +23,7 @@ __all__ = [
     "RadialConfig",
     "compile_radial",
     "describe",
+    "freeze",
     "load",
     "save",
 ]

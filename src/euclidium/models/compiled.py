@@ -1,6 +1,7 @@
 """Models made ready for many evaluations."""
 
 import copy
+from collections.abc import Callable
 from typing import TypeVar
 
 from torch import nn
@@ -33,13 +34,36 @@ def compile_radial(model: Model, tolerance: float = 1e-5) -> Model:
     'TabulatedRadial'
     """
     own = copy.deepcopy(model).eval().requires_grad_(False)
-    tables: dict[nn.Module, TabulatedRadial] = {}
-    for parent in list(own.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, RadialNetwork):
-                if child not in tables:
-                    tables[child] = TabulatedRadial(child, tolerance)
-                setattr(parent, name, tables[child])
-    if not tables:
+    if not _tabulate(own, lambda network: TabulatedRadial(network, tolerance)):
         raise ValueError(f"{type(model).__name__} has no radial network that could be tabulated")
     return own
+
+
+def freeze(model: Model) -> Model:
+    """A copy of a model for inference that gives the same numbers.
+
+    In evaluation mode, without gradients of its parameters, and with what depends on parameters
+    alone computed once: the splines of radial networks that have knots. Like the copy that
+    ``compile_radial`` makes it cannot be trained or saved.
+
+    >>> from euclidium.models.config import NequIPConfig, PotentialConfig
+    >>> from euclidium.models.potential import Potential
+    >>> config = PotentialConfig(species=["Si"], network=NequIPConfig(channels=4, layers=2))
+    >>> type(freeze(Potential(config)).backbone.layers[0].convolution.radial).__name__
+    'TabulatedRadial'
+    """
+    own = copy.deepcopy(model).eval().requires_grad_(False)
+    _tabulate(own, lambda network: network if network.knots is None else TabulatedRadial(network))
+    return own
+
+
+def _tabulate(model: nn.Module, make: Callable[[RadialNetwork], nn.Module]) -> int:
+    """Put something in the place of each radial network; returns how many there are."""
+    made: dict[nn.Module, nn.Module] = {}
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, RadialNetwork):
+                if child not in made:
+                    made[child] = make(child)
+                setattr(parent, name, made[child])
+    return len(made)

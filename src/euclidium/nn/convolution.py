@@ -26,9 +26,9 @@ class Convolution(nn.Module):
     them. With the division by √n features of unit component variance keep it.
 
     ``keep`` limits the irreps of the result. The basis must vanish at its cutoff. With ``knots``
-    the radial functions are splines through the network there (see ``RadialNetwork``). Above ``MANY``
-    weights (edges × paths × channels) they are formed block by block, which takes less memory and
-    more time.
+    the radial functions are splines through the network there (see ``RadialNetwork``); without,
+    above ``MANY`` weights (edges × paths × channels), they are formed block by block, which takes
+    less memory and more time.
 
     >>> from euclidium.nn.radial import BesselBasis, Enveloped, PolynomialEnvelope
     >>> basis = Enveloped(BesselBasis(8, 5.0), PolynomialEnvelope(5.0))

@@ -248,6 +248,8 @@ class RadialNetwork(nn.Module):
     torch.Size([2, 96])
     """
 
+    at_knots: Tensor | None
+
     def __init__(
         self,
         basis: RadialBasis,

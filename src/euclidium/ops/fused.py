@@ -12,6 +12,7 @@ from torch import Tensor
 from euclidium.ops import cpu, gpu
 from euclidium.ops.blocks import radial_contraction
 from euclidium.ops.plan import TensorProductPlan
+from euclidium.ops.recording import applied, is_recorded, is_wanted
 from euclidium.ops.segments import Edges
 from euclidium.ops.tracing import once, signed, traced_as_constant
 
@@ -150,7 +151,7 @@ class _Contract(torch.autograd.Function):
         known = dict(zip(names, ctx.saved_tensors, strict=False)) | {slot: cotangent}
         gradients = [
             _contract(plan, form, name, *(known[n] for n in _others(form, name)), *edges)
-            if ctx.needs_input_grad[3 + n]
+            if is_wanted(ctx, 3 + n, n)
             else None
             for n, name in enumerate(names)
         ]
@@ -177,7 +178,10 @@ class _Contract(torch.autograd.Function):
 
 
 def _contract(*arguments: Any) -> Tensor:
-    return _Contract.apply(*arguments)
+    """The operator, with its derivatives where somebody may ask for them."""
+    if is_recorded(arguments[3:]):
+        return applied(_Contract, *arguments)
+    return _Contract.forward(*arguments)
 
 
 @traced_as_constant

@@ -23,7 +23,7 @@ from euclidium.ops.mixing_kernels import (
 )
 from euclidium.ops.recording import applied, are_wanted, is_recorded
 from euclidium.ops.reference import split_blocks
-from euclidium.ops.tracing import signed, traced_as_constant
+from euclidium.ops.tracing import once, signed, traced_as_constant
 
 # Columns of a matrix, above which torch's product of matrices is the faster one.
 WIDEST = 512
@@ -359,6 +359,7 @@ class _Mix(torch.autograd.Function):
         return None, None, None, None, None, *first, *rest
 
     @staticmethod
+    @once
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, ...]:
         species, first, *rest = ctx.saved_tensors
         along, *others = tangents[5:]

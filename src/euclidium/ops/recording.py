@@ -45,6 +45,17 @@ def are_wanted(ctx: Any, first: int) -> bool:
     return any(node is not None and _is_reached(node) for node in nodes)
 
 
+def is_wanted(ctx: Any, argument: int, tensor: int) -> bool:
+    """Whether this backward asks for the derivative by one argument of an autograd function.
+
+    ``argument`` is its number among all, ``tensor`` among those that are tensors.
+    """
+    if not ctx.needs_input_grad[argument] or torch._C._are_functorch_transforms_active():
+        return bool(ctx.needs_input_grad[argument])
+    node = ctx.next_functions[tensor][0]
+    return node is not None and _is_reached(node)
+
+
 def _is_reached(node: Any) -> bool:
     try:
         return torch._C._will_engine_execute_node(node)

@@ -47,7 +47,12 @@ def spline_kernel(
     >>> "<4 x float>" in spline_kernel("rows", "float", 4, [[1.0, -1.0], [0.0, 1.0]], 1)
     True
     """
-    kinds = {"rows": _Rows, "sums": _Sums, "places": _Places, "table": _Table}
+    kinds: dict[str, type[_Kernel]] = {
+        "rows": _Rows,
+        "sums": _Sums,
+        "places": _Places,
+        "table": _Table,
+    }
     return kinds[kind](scalar, lanes, polynomials, stride).text()
 
 

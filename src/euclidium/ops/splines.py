@@ -14,6 +14,7 @@ from torch import Tensor
 from euclidium.ops import machine
 from euclidium.ops.cpu import SCALARS, WORTH_A_THREAD
 from euclidium.ops.dispatch import choose_backend
+from euclidium.ops.recording import applied, is_recorded, is_wanted
 from euclidium.ops.spline_kernels import BLOCK, place_bytes, spline_kernel
 from euclidium.ops.tracing import once, signed, traced_as_constant
 
@@ -68,9 +69,9 @@ def hermite_spline(
     ``table`` is what ``spline_table`` gives. A table with one row a knot has values alone, at −2h,
     −h, 0, h, … and six zeros at its end: the splines are then cubic B-splines with coefficients
     (8 f_k − f_{k−1} − f_{k+1}) / 6, with two continuous derivatives and an error of order h⁴. The
-    functions are linear in the table, and differentiable. On processors a kernel reads it once and writes the result once, and
-    the derivative of a sum over functions writes one number a point; elsewhere, and with
-    ``EUCLIDIUM_BACKEND=reference``, it is plain torch.
+    functions are linear in the table, and differentiable. On processors a kernel reads it once and
+    writes the result once, and the derivative of a sum over functions writes one number a point;
+    elsewhere, and with ``EUCLIDIUM_BACKEND=reference``, it is plain torch.
 
     Raises ``TypeError`` if points and table have different types.
 
@@ -316,9 +317,9 @@ class _Rows(_Spline):
     def backward(ctx: Any, cotangent: Tensor) -> tuple:
         (points, table), (spacing, _, order) = ctx.saved_tensors, ctx.what
         of_points = of_table = None
-        if ctx.needs_input_grad[0]:
+        if is_wanted(ctx, 0, 0):
             of_points = _sums(points, table, cotangent, spacing, order + 1)
-        if ctx.needs_input_grad[1]:
+        if is_wanted(ctx, 1, 1):
             of_table = _table(points, cotangent, spacing, tuple(table.shape), order)
         return of_points, of_table, None, None, None
 
@@ -355,12 +356,12 @@ class _Sums(_Spline):
     def backward(ctx: Any, cotangent: Tensor) -> tuple:
         (points, table, weights), (spacing, order) = ctx.saved_tensors, ctx.what
         of_points = of_table = of_weights = None
-        if ctx.needs_input_grad[0]:
+        if is_wanted(ctx, 0, 0):
             of_points = cotangent * _sums(points, table, weights, spacing, order + 1)
-        if ctx.needs_input_grad[1]:
+        if is_wanted(ctx, 1, 1):
             weighted = cotangent[:, None] * weights
             of_table = _table(points, weighted, spacing, tuple(table.shape), order)
-        if ctx.needs_input_grad[2]:
+        if is_wanted(ctx, 2, 2):
             rows = _rows(points, table, spacing, weights.shape[1], order)
             of_weights = cotangent[:, None] * rows
         return of_points, of_table, of_weights, None, None
@@ -399,9 +400,9 @@ class _Table(_Spline):
     def backward(ctx: Any, cotangent: Tensor) -> tuple:
         (points, weights), (spacing, _, order) = ctx.saved_tensors, ctx.what
         of_points = of_weights = None
-        if ctx.needs_input_grad[0]:
+        if is_wanted(ctx, 0, 0):
             of_points = _sums(points, cotangent, weights, spacing, order + 1)
-        if ctx.needs_input_grad[1]:
+        if is_wanted(ctx, 1, 1):
             of_weights = _rows(points, cotangent, spacing, weights.shape[1], order)
         return of_points, of_weights, None, None, None
 
@@ -417,16 +418,23 @@ class _Table(_Spline):
         return sum(terms[1:], terms[0])
 
 
+def _applied(function: type[_Spline], *arguments: Any) -> Tensor:
+    """With derivatives where somebody may ask for them."""
+    if is_recorded(arguments[: function.count]):
+        return applied(function, *arguments)
+    return function.forward(*arguments)
+
+
 def _rows(*arguments: Any) -> Tensor:
-    return _Rows.apply(*arguments)
+    return _applied(_Rows, *arguments)
 
 
 def _sums(*arguments: Any) -> Tensor:
-    return _Sums.apply(*arguments)
+    return _applied(_Sums, *arguments)
 
 
 def _table(*arguments: Any) -> Tensor:
-    return _Table.apply(*arguments)
+    return _applied(_Table, *arguments)
 
 
 @traced_as_constant

@@ -14,7 +14,7 @@ from ase.calculators.calculator import Calculator as AseCalculator
 
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.structure import Structure
-from euclidium.models.compiled import compile_radial
+from euclidium.models.compiled import compile_radial, freeze
 from euclidium.models.potential import DTYPES, Potential, Prediction
 from euclidium.models.storage import load
 from euclidium.simulate.skin import SkinnedGraph
@@ -81,7 +81,9 @@ class Calculator(AseCalculator):
         if skin < 0:
             raise ValueError(f"the skin is a length in Å, zero or more, got {skin}")
         self.model = _prepared(model, device, dtype)
-        if radial_tolerance is not None:
+        if radial_tolerance is None:
+            self.model = freeze(self.model)
+        else:
             self.model = compile_radial(self.model, radial_tolerance)
         self.skin = skin
         self.device = device
