@@ -10,6 +10,7 @@ from torch import Tensor
 from euclidium.ops import machine
 from euclidium.ops.channelwise import Channelwise
 from euclidium.ops.kernels import convolution_kernel, order_kernel
+from euclidium.ops.memory import room
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.reference import is_channelwise
 from euclidium.ops.segments import Edges
@@ -57,7 +58,7 @@ def contraction(
         raise TypeError(f"the cpu backend computes in float32 or float64, got {like.dtype}")
     work = _work(plan)
     n_rows = edges.n_nodes if slot in "xz" else edges.n_edges
-    result = like.new_empty(n_rows, work.widths[slot])
+    result = room(like, (n_rows, work.widths[slot]))
     if not edges.n_edges or not result.numel() or not work.units:
         return result.zero_()
     tensors = {name: values.contiguous() for name, values in others.items()} | {slot: result}

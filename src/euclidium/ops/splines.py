@@ -14,6 +14,7 @@ from torch import Tensor
 from euclidium.ops import machine
 from euclidium.ops.cpu import SCALARS, WORTH_A_THREAD
 from euclidium.ops.dispatch import choose_backend
+from euclidium.ops.memory import room
 from euclidium.ops.recording import applied, is_recorded, is_wanted
 from euclidium.ops.spline_kernels import BLOCK, place_bytes, spline_kernel
 from euclidium.ops.tracing import once, signed, traced_as_constant
@@ -99,6 +100,7 @@ def _has_kernel(points: Tensor, table: Tensor) -> bool:
 
 
 @traced_as_constant
+@cache
 def _polynomials(n_rows: int, order: int) -> list[list[float]]:
     """Coefficients in t of the factors of the rows of an interval, differentiated in t.
 
@@ -232,7 +234,7 @@ _LIBRARY.define("spline_table(Tensor x, Tensor g, float h, int[] shape, int orde
 def _execute_rows(
     points: Tensor, table: Tensor, spacing: float, n_columns: int, order: int
 ) -> Tensor:
-    result = points.new_empty(len(points), n_columns)
+    result = room(points, (len(points), n_columns))
     _run("rows", points, table.contiguous(), result, spacing, order)
     return result
 
@@ -246,7 +248,7 @@ def _execute_sums(
 def _execute_table(
     points: Tensor, weights: Tensor, spacing: float, shape: Sequence[int], order: int
 ) -> Tensor:
-    result = points.new_zeros(shape)
+    result = room(points, shape).zero_()
     _run("table", points, result, weights.contiguous(), spacing, order)
     return result
 
