@@ -131,6 +131,8 @@ def test_strided_inputs(slot):
     columns = Edges(table[:, 0], table[:, 1], edges.row_pointer)
     assert not any(v.is_contiguous() for v in (*gaps.values(), columns.senders))
     assert torch.equal(cpu.contraction(plan, slot, gaps, columns), expected)
+    short = Edges(edges.senders.int(), edges.receivers.int(), edges.row_pointer.int())
+    assert torch.equal(cpu.contraction(plan, slot, values, short), expected)
 
 
 def test_other_plans_are_refused():

@@ -63,4 +63,4 @@ def test_what_is_kept_is_limited():
 
 @pytest.mark.parametrize("size", [LARGE, 2**20 - 1, 2**20, 2**20 + 1, 12345678])
 def test_little_is_wasted(size):
-    assert size <= memory._rounded(size) <= 1.25 * size
+    assert size <= memory._rounded(size) <= 1.125 * size

@@ -69,7 +69,7 @@ def contraction(
     enough = edges.n_edges * work.operations // WORTH_A_THREAD + 1
     threads = min(torch.get_num_threads(), items, enough)
     grain = max(1, min(8, items // (8 * threads)))
-    indices = [i.contiguous() for i in (edges.senders, edges.receivers, pointer, order)]
+    indices = [i.long().contiguous() for i in (edges.senders, edges.receivers, pointer, order)]
     addresses = [t.data_ptr() for t in (*(tensors[name] for name in "xywz"), *indices)]
     _kernel(plan, slot, scalar)([items, grain, edges.n_edges, *addresses], threads)
     return result
@@ -95,7 +95,7 @@ def _kernel(plan: TensorProductPlan, slot: str, scalar: str) -> machine.Kernel:
 
 def _by_sender(edges: Edges) -> tuple[Tensor, Tensor]:
     """A pointer to the edges of each sender, and the edges in the order of their senders."""
-    senders, n_nodes, n_edges = edges.senders.contiguous(), edges.n_nodes, edges.n_edges
+    senders, n_nodes, n_edges = edges.senders.long().contiguous(), edges.n_nodes, edges.n_edges
     pointer, order = senders.new_empty(n_nodes + 2), torch.empty_like(senders)
     addresses = [t.data_ptr() for t in (senders, pointer, order)]
     _sorter()([1, 1, n_nodes, n_edges, *addresses], threads=1)

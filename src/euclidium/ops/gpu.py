@@ -6,8 +6,7 @@ M[a, c] = coefficient · Σ_b C[a, b, c] Y[b] once, for all channels; what is le
 vectors over a block of channels. Nothing of size edges × irreps is ever written, and every number
 is summed by one program in one order, so that two runs give the same bits.
 
-Kernels are kept in ``$EUCLIDIUM_CACHE``, else ``$XDG_CACHE_HOME/euclidium``, else
-``~/.cache/euclidium``; where that cannot be written, in a temporary folder.
+Kernels are kept in ``machine.cache_folder()``; where that cannot be written, in a temporary folder.
 """
 
 import functools
@@ -26,6 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from euclidium.ops.machine import cache_folder
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.reference import is_channelwise
 from euclidium.ops.segments import Edges
@@ -510,7 +510,7 @@ def _kernels(plan: TensorProductPlan, slot: str, dtype: torch.dtype) -> tuple[tu
 def _written(name: str, text: str) -> Path:
     """The file of a kernel, complete also if several processes write it at once."""
     try:
-        return _write(_cache_folder() / "triton", name, text)
+        return _write(cache_folder() / "triton", name, text)
     except OSError:
         return _write(_temporary_folder(), name, text)
 
@@ -525,13 +525,6 @@ def _write(folder: Path, name: str, text: str) -> Path:
         file.write(text)
     os.replace(temporary, path)
     return path
-
-
-def _cache_folder() -> Path:
-    if own := os.environ.get("EUCLIDIUM_CACHE"):
-        return Path(own)
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "euclidium"
 
 
 @functools.cache

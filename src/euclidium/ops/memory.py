@@ -56,8 +56,8 @@ def kept_bytes() -> int:
 
 
 def _rounded(size: int) -> int:
-    """The next of four sizes between two powers of two, so that batches that differ can share."""
-    step = 1 << max(size.bit_length() - 3, 0)
+    """The next of eight sizes between two powers of two, so that batches that differ can share."""
+    step = 1 << max(size.bit_length() - 4, 0)
     return -(-size // step) * step
 
 
