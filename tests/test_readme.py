@@ -13,6 +13,7 @@ from euclidium.cli.main import app
 from euclidium.train import load_config
 
 REPOSITORY = Path(__file__).parents[1]
+BENCHMARKS = REPOSITORY / "benchmarks"
 DOCUMENTS = [
     "README.md",
     *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")),
@@ -83,7 +84,8 @@ def test_commands_exist(document: str):
         if words[0] == "euclidium":
             assert {tuple(words[1:2]), tuple(words[1:3])} & known, " ".join(words)
         else:
-            known_starts = (["python", "-m"], ["pytest"], ["bash", ".ci/run"])
+            scripts = [["python", f"benchmarks/{p.name}"] for p in BENCHMARKS.glob("*.py")]
+            known_starts = (["python", "-m"], ["pytest"], ["bash", ".ci/run"], *scripts)
             assert any(words[: len(start)] == start for start in known_starts), " ".join(words)
 
 

@@ -210,12 +210,12 @@ def test_early_stopping(make_config):
 
 def test_a_plateau_cuts_the_learning_rate(make_config):
     settings = ["schedule={kind: plateau, patience: 0, factor: 0.1}", "training.ema=null"]
-    result = train(make_config("training.epochs=6", "optimizer.learning_rate=1.0", *settings))
+    result = train(make_config("training.epochs=6", "optimizer.learning_rate=0.5", *settings))
     losses = [row["validation_loss"] for row in result.history]
     worse = np.cumsum([loss > min(losses[:n], default=np.inf) for n, loss in enumerate(losses)])
     assert worse[-2] > 0
     rates = [row["learning_rate"] for row in result.history]
-    assert np.allclose(rates, 0.1 ** np.array([0, *worse[:-1]]))
+    assert np.allclose(rates, 0.5 * 0.1 ** np.array([0, *worse[:-1]]))
 
 
 def test_the_time_is_limited(make_config):

@@ -32,8 +32,7 @@ class RadialConfig(Config):
     knots: int | None = Field(
         256,
         ge=8,
-        description="distances at which the network is evaluated, with splines through them; "
-        "null: at the distance of every edge",
+        description="knots of splines through the network; null: the network at every edge",
     )
 
 

@@ -274,7 +274,10 @@ class RadialNetwork(nn.Module):
         """The weights at each distance."""
         if self.knots is None:
             return self.exact(r)
-        return hermite_spline(r, self.table(), self.spacing, self.n_weights)
+        # splines show every step of a table in half precision, and the network costs little here
+        with torch.autocast(r.device.type, enabled=False):
+            r = r.to(self.matrices[-1].dtype)
+            return hermite_spline(r, self.table(), self.spacing, self.n_weights)
 
     def exact(self, r: Float[Tensor, " edge"]) -> Float[Tensor, "edge weight"]:
         """The network itself at each distance."""
