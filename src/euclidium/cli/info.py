@@ -19,6 +19,7 @@ PACKAGES = (
     "ase",
     "vesin",
     "lightning",
+    "llvmlite",
     "phonopy",
     "spglib",
     "seekpath",
