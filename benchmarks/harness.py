@@ -27,7 +27,7 @@ Runner = Callable[[int], float]
 
 MODES = ("forward", "backward", "double")
 SAMPLE = 0.05  # s, the least that one measurement lasts
-PACKAGES = ("torch", "numba", "e3nn", "sphericart-torch", "cuequivariance-torch")
+PACKAGES = ("torch", "llvmlite", "e3nn", "sphericart-torch", "cuequivariance-torch")
 
 
 # -- time -----------------------------------------------------------------------------------
