@@ -1,9 +1,8 @@
-import numpy as np
 import pytest
 
 from euclidium.o3 import Irreps
 from euclidium.ops import machine
-from euclidium.ops.mixing_kernels import Mixing, grouping_kernel, mixing_kernel, sections
+from euclidium.ops.mixing_kernels import Mixing, mixing_kernel, sections
 
 MIXING = Mixing(Irreps("4x0e+3x1o+0x1o+2x0e+2x0o"), Irreps("3x1o+2x0e+1x2e+1x1o"))
 
@@ -31,16 +30,3 @@ def test_kernels_are_valid_for_every_processor(kind, lanes, registers, grouped):
     text = mixing_kernel(MIXING, kind, grouped, "float", lanes, registers)
     machine._llvm().parse_assembly(text).verify()
     assert sections(MIXING, kind) == (3 if kind == "matrices" else 1)
-
-
-def test_nodes_are_sorted_by_group():
-    given = np.array([2, 0, 5, 2, -1, 0, 3, 2])
-    groups, counters = 4, 3
-    zeros, pointer, order = np.ones(counters, int), np.ones(groups + 3, int), np.ones(8, int)
-    kernel = machine._load(machine._compile(grouping_kernel()))
-    addresses = [array.ctypes.data for array in (given, zeros, pointer, order)]
-    kernel([1, 1, len(given), groups, counters, *addresses], threads=1)
-    assert zeros.tolist() == [0] * counters
-    assert pointer[: groups + 1].tolist() == [0, 2, 2, 5, 6]
-    assert pointer[-1] == 2
-    assert order.tolist() == [1, 5, 0, 3, 7, 6, 2, 4]

@@ -5,7 +5,7 @@ import torch
 
 from euclidium.ops import machine
 from euclidium.ops.spline_kernels import ARGUMENTS, place_bytes, spline_kernel
-from euclidium.ops.splines import _bits, _polynomials
+from euclidium.ops.splines import _polynomials
 
 
 @pytest.mark.parametrize(("scalar", "dtype"), [("float", torch.float32), ("double", torch.float64)])
@@ -22,7 +22,7 @@ def test_every_width_of_vector(scalar, dtype, lanes, n_columns):
     places = torch.empty(6 * place_bytes(scalar, 6), dtype=torch.uint8)
     partial = torch.empty(6, lanes, dtype=dtype)
     addresses = [t.data_ptr() for t in (points, table, rows, places, partial, sums)]
-    numbers = [6, 4, 6, n_columns, 5, _bits(1.0), _bits(1.0)]
+    numbers = [6, 4, 6, n_columns, 5, machine.bits(1.0), machine.bits(1.0)]
     assert 1 + len(numbers) + len(addresses) == len(ARGUMENTS)
     for kind in ("rows", "sums"):
         code = spline_kernel(kind, scalar, lanes, _polynomials(4, 0), 4)

@@ -9,17 +9,15 @@ from torch import Tensor
 
 from euclidium.ops import machine
 from euclidium.ops.channelwise import Channelwise
-from euclidium.ops.kernels import convolution_kernel, order_kernel
+from euclidium.ops.kernels import convolution_kernel
 from euclidium.ops.memory import room
 from euclidium.ops.plan import TensorProductPlan
 from euclidium.ops.reference import is_channelwise
 from euclidium.ops.segments import Edges
+from euclidium.ops.sorting import grouping_kernel
 
 SCALARS = {torch.float32: "float", torch.float64: "double"}
 DTYPES = tuple(SCALARS)
-
-# Below this many operations a second thread costs more than it saves.
-WORTH_A_THREAD = 200_000
 
 
 def unavailable() -> str | None:
@@ -66,8 +64,7 @@ def contraction(
     lanes = machine.processor().lanes(scalar)
     pointer, order = _by_sender(edges) if slot == "x" else (edges.row_pointer, edges.senders)
     items = n_rows if slot in "xz" else -(-edges.n_edges // lanes)
-    enough = edges.n_edges * work.operations // WORTH_A_THREAD + 1
-    threads = min(torch.get_num_threads(), items, enough)
+    threads = machine.threads_for(edges.n_edges * work.operations, items)
     grain = max(1, min(8, items // (8 * threads)))
     indices = [i.long().contiguous() for i in (edges.senders, edges.receivers, pointer, order)]
     addresses = [t.data_ptr() for t in (*(tensors[name] for name in "xywz"), *indices)]
@@ -96,12 +93,14 @@ def _kernel(plan: TensorProductPlan, slot: str, scalar: str) -> machine.Kernel:
 def _by_sender(edges: Edges) -> tuple[Tensor, Tensor]:
     """A pointer to the edges of each sender, and the edges in the order of their senders."""
     senders, n_nodes, n_edges = edges.senders.long().contiguous(), edges.n_nodes, edges.n_edges
-    pointer, order = senders.new_empty(n_nodes + 2), torch.empty_like(senders)
-    addresses = [t.data_ptr() for t in (senders, pointer, order)]
-    _sorter()([1, 1, n_nodes, n_edges, *addresses], threads=1)
+    pointer, order = senders.new_empty(n_nodes + 3), torch.empty_like(senders)
+    no_counters = 0
+    places = [senders.data_ptr(), no_counters, pointer.data_ptr(), order.data_ptr()]
+    sorter()([1, 1, n_edges, n_nodes, no_counters, *places], threads=1)
     return pointer, order
 
 
 @cache
-def _sorter() -> machine.Kernel:
-    return machine.kernel(order_kernel, "order")
+def sorter() -> machine.Kernel:
+    """The kernel of ``grouping_kernel``."""
+    return machine.kernel(grouping_kernel, "grouping")

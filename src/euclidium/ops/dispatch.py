@@ -165,7 +165,7 @@ def choose_backend(device: torch.device | str) -> str:
     'reference'
     """
     if chosen := os.environ.get("EUCLIDIUM_BACKEND"):
-        _known(chosen, "EUCLIDIUM_BACKEND")
+        check_backend(chosen, "EUCLIDIUM_BACKEND")
         return chosen
     return _fastest(torch.device(device).type)
 
@@ -306,13 +306,15 @@ def _backend(name: str | None, operation: str, plan: TensorProductPlan, like: Te
     if name is None:
         chosen = BACKENDS[choose_backend(like.device)]
         return BACKENDS["reference"] if chosen.unsupported(operation, plan, like) else chosen
-    _known(name, "backend")
+    check_backend(name, "backend")
     if reason := BACKENDS[name].unsupported(operation, plan, like):
         raise ValueError(f"the backend {name!r} cannot do this: {reason}")
     return BACKENDS[name]
 
 
-def _known(name: str, setting: str) -> None:
+@traced_as_constant
+def check_backend(name: str, setting: str) -> None:
+    """Refuse a backend that is not known, or not available; ``setting`` says who named it."""
     if name not in BACKENDS:
         raise ValueError(f"{setting} is {name!r}: choose one of {', '.join(BACKENDS)}")
     if reason := BACKENDS[name].unavailable():

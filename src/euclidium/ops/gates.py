@@ -1,6 +1,5 @@
 """Gated nonlinearities as one operation on the CPU, differentiable to any order."""
 
-import struct
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from euclidium.o3.irreps import Irreps
 from euclidium.ops import machine
-from euclidium.ops.cpu import SCALARS, WORTH_A_THREAD
+from euclidium.ops.cpu import SCALARS
 from euclidium.ops.dispatch import choose_backend
 from euclidium.ops.gate_kernels import FUNCTIONS, Run, gate_kernel
 from euclidium.ops.recording import applied, is_recorded
@@ -181,10 +180,10 @@ def _run(name: str, what: str, factors: Sequence[float], values: Sequence[Tensor
     if not rows:
         return results
     work = rows * (len(given) + len(results)) * x.shape[-1] * OPERATIONS
-    threads = min(torch.get_num_threads(), rows, work // WORTH_A_THREAD + 1)
+    threads = machine.threads_for(work, rows)
     grain = rows if threads == 1 else max(1, rows // (8 * threads))
     addresses = [tensor.data_ptr() for tensor in (*given, *results)]
-    _kernel(name, what, x.dtype)([rows, grain, *map(_bits, factors), *addresses], threads)
+    _kernel(name, what, x.dtype)([rows, grain, *map(machine.bits, factors), *addresses], threads)
     return results
 
 
@@ -203,11 +202,6 @@ def _kernel(name: str, what: str, dtype: torch.dtype) -> machine.Kernel:
         return gate_kernel(layout, _widths(name), 4, what, scalar, lanes)
 
     return machine.kernel(write, "gate", layout, _widths(name), what, scalar)
-
-
-def _bits(number: float) -> int:
-    """A number as the integer of its 64 bits."""
-    return struct.unpack("<q", struct.pack("<d", number))[0]
 
 
 # -- the operator ----------------------------------------------------------------------------------

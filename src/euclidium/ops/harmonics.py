@@ -9,7 +9,7 @@ from torch import Tensor
 
 from euclidium.o3.harmonics import recurrence
 from euclidium.o3.irreps import Irreps
-from euclidium.ops.dispatch import BACKENDS, choose_backend
+from euclidium.ops.dispatch import check_backend, choose_backend
 from euclidium.ops.solid import SHORTEST, solid_harmonics, unsupported
 from euclidium.ops.tracing import traced_as_constant
 
@@ -70,22 +70,13 @@ def _has_kernels(backend: str | None, degrees: list[int], like: Tensor) -> bool:
     """Whether the backend that is asked for or chosen computes the harmonics by kernels."""
     if backend is None:
         return choose_backend(like.device) == "cpu" and unsupported(degrees, like) is None
-    _check(backend)
+    check_backend(backend, "backend")
     if backend == "reference":
         return False
     reason = "it has no kernels for spherical harmonics, use 'reference'"
     if refused := unsupported(degrees, like) if backend == "cpu" else reason:
         raise ValueError(f"the backend {backend!r} cannot do this: {refused}")
     return True
-
-
-@traced_as_constant
-def _check(backend: str) -> None:
-    """Refuse a backend that is not known, or not available."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend is {backend!r}: choose one of {', '.join(BACKENDS)}")
-    if reason := BACKENDS[backend].unavailable():
-        raise ValueError(f"backend is {backend!r}, which cannot run here: {reason}")
 
 
 def unit_vectors(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:

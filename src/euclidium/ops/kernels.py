@@ -38,48 +38,6 @@ def convolution_kernel(
     return KERNELS[slot](Channelwise(plan), scalar, lanes, registers).text()
 
 
-def order_kernel() -> str:
-    """The code that sorts edges by their senders, in the order they have for each of them.
-
-    Arguments after the counter: items (one), grain (one), the number of nodes n, the number of
-    edges, the senders, room for n + 2 integers, of which the first n + 1 become the row pointer,
-    and room for the order of the edges.
-    """
-    code = Assembly("kernel", "float")
-    nodes, edges = code.integer_argument(3), code.integer_argument(4)
-    senders, pointer, order = (code.argument(n) for n in (5, 6, 7))
-
-    def clear(node: str) -> None:
-        code.store_integer(0, code.element(pointer, node, 8))
-
-    def place(edge: str, further: int) -> str:
-        sender = code.load_integer(code.element(senders, edge, 8))
-        return code.offset(code.element(pointer, sender, 8), 8 * further)
-
-    def step(where: str) -> str:
-        before = code.load_integer(where)
-        code.store_integer(code.integer("add", before, 1), where)
-        return before
-
-    def add(node: str) -> None:
-        here = code.element(pointer, node, 8)
-        before = code.load_integer(code.offset(here, -8))
-        code.store_integer(code.integer("add", code.load_integer(here), before), here)
-
-    def put(edge: str) -> None:
-        code.store_integer(edge, code.element(order, step(place(edge, 1)), 8))
-
-    def sort(first: str, stop: str) -> None:
-        end = code.integer("add", nodes, 2)
-        code.loop(0, end, 1, clear)
-        code.loop(0, edges, 1, lambda edge: step(place(edge, 2)) and None)
-        code.loop(1, end, 1, add)
-        code.loop(0, edges, 1, put)
-
-    code.parallel("%arguments", code.integer_argument(1), code.integer_argument(2), sort)
-    return code.text()
-
-
 class Kernel(ABC):
     """What the four have in common."""
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import platform
 import re
+import struct
 import sys
 import tempfile
 import threading
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+# Below this many operations a second thread costs more than it saves.
+WORTH_A_THREAD = 200_000
 
 # Compilers and engines are not meant to be used by two threads at once.
 _LOCK = threading.Lock()
@@ -64,6 +68,24 @@ def processor() -> Processor:
     else:
         size, registers = 16, 32 if arm else 16
     return Processor(llvm.get_host_cpu_name(), features.flatten(), size, registers)
+
+
+def threads_for(operations: int, items: int) -> int:
+    """Threads for some operations that are shared out in items: torch's, if they are worth it.
+
+    >>> threads_for(10, items=1000)
+    1
+    """
+    return min(torch.get_num_threads(), items, operations // WORTH_A_THREAD + 1)
+
+
+def bits(number: float) -> int:
+    """A floating-point number as the integer of its 64 bits, which kernels take as an argument.
+
+    >>> hex(bits(0.5))
+    '0x3fe0000000000000'
+    """
+    return struct.unpack("<q", struct.pack("<d", number))[0]
 
 
 class Kernel:

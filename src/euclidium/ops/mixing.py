@@ -11,13 +11,12 @@ from torch import Tensor
 
 from euclidium.o3.irreps import Irreps
 from euclidium.ops import machine
-from euclidium.ops.cpu import SCALARS, WORTH_A_THREAD
+from euclidium.ops.cpu import SCALARS, sorter
 from euclidium.ops.dispatch import choose_backend
 from euclidium.ops.mixing_kernels import (
     BLOCK,
     TILE,
     Mixing,
-    grouping_kernel,
     mixing_kernel,
     sections,
 )
@@ -244,7 +243,7 @@ def _run(
         rows = (groups,) if groups else ()
         tensors["s"] = [first.new_zeros(*rows, *shape) for shape in work.shapes]
     if nodes:
-        threads = min(torch.get_num_threads(), nodes * work.operations // WORTH_A_THREAD + 1)
+        threads = machine.threads_for(nodes * work.operations, nodes)
         counters = groups * sum(step.counters for step in work.steps)
         order = None if species is None else _Order(species, nodes, groups, counters)
         for step in work.steps:
@@ -267,7 +266,7 @@ class _Order:
         self.pointer = self.counters + 8 * counters
         self.order = self.pointer + 8 * (groups + 3)
         places = [given.data_ptr(), self.counters, self.pointer, self.order]
-        _grouping()([1, 1, nodes, groups, counters, *places], threads=1)
+        sorter()([1, 1, nodes, groups, counters, *places], threads=1)
         wrong = self.pointer + 8 * (groups + 2)
         if ctypes.c_int64.from_address(wrong).value:
             raise IndexError(
@@ -280,11 +279,6 @@ class _Order:
         here = self.counters
         self.counters += 8 * counters * self.groups
         return [here, self.pointer, self.order]
-
-
-@cache
-def _grouping() -> machine.Kernel:
-    return machine.kernel(grouping_kernel, "grouping")
 
 
 # -- the operator ----------------------------------------------------------------------------------

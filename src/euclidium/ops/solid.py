@@ -2,21 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from inspect import signature
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from euclidium.o3.harmonics import recurrence
 from euclidium.ops import machine
-from euclidium.ops.cpu import SCALARS, WORTH_A_THREAD
+from euclidium.ops.cpu import SCALARS
 from euclidium.ops.expression import Graph, Number
 from euclidium.ops.formula import Formula
+from euclidium.ops.recording import applied, is_recorded
 from euclidium.ops.rows import rows_kernel
-from euclidium.ops.tracing import traced_as_constant
+from euclidium.ops.tracing import signed, traced_as_constant
 
 # Shorter vectors have no direction: they count as the zero vector.
 SHORTEST = 1e-12
@@ -162,7 +161,7 @@ def _run(name: str, derivatives: str, blocks: Sequence[Tensor]) -> list[Tensor]:
         return results
     tiles = -(-n_rows // lanes)
     work = n_rows * (sum(inputs) + sum(widths)) * OPERATIONS
-    threads = min(torch.get_num_threads(), tiles, work // WORTH_A_THREAD + 1)
+    threads = machine.threads_for(work, tiles)
     grain = max(1, min(64, tiles // (4 * threads)))
     given = [block.contiguous() for block in blocks]
     addresses = [tensor.data_ptr() for tensor in (*given, *results)]
@@ -234,6 +233,7 @@ class _Harmonics(torch.autograd.Function):
     """
 
     @staticmethod
+    @signed
     def forward(*arguments: Any) -> tuple[Tensor, ...]:
         return _executed(*arguments)
 
@@ -267,30 +267,17 @@ class _Harmonics(torch.autograd.Function):
         return results, (0,) * len(results)
 
 
-# torch asks for it at every call, and to find it out takes longer than a kernel of few rows
-_Harmonics.forward.__signature__ = signature(_Harmonics.forward)  # type: ignore[attr-defined]
-
-
 def _results(name: str, derivatives: str, *blocks: Tensor) -> tuple[Tensor, ...]:
     """The results, by the shortest way that keeps their derivatives."""
     if len(derivatives) > LARGEST_ORDER:
         return tuple(_formula(name, derivatives)(blocks))
-    if _is_differentiated(blocks):
+    if is_recorded(blocks):
         return _differentiable(name, derivatives, *blocks)
     return _executed(name, derivatives, *blocks)
 
 
-def _is_differentiated(blocks: Sequence[Tensor]) -> bool:
-    """Whether somebody records what is done with these tensors, or transforms it."""
-    return (
-        (torch.is_grad_enabled() and any(block.requires_grad for block in blocks))
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-    )
-
-
 def _differentiable(*arguments: Any) -> tuple[Tensor, ...]:
-    return _Harmonics.apply(*arguments)
+    return applied(_Harmonics, *arguments)
 
 
 @traced_as_constant

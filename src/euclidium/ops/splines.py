@@ -1,7 +1,6 @@
 """Hermite splines: many functions of one variable, from their derivatives at equal distances."""
 
 import math
-import struct
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -12,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from euclidium.ops import machine
-from euclidium.ops.cpu import SCALARS, WORTH_A_THREAD
+from euclidium.ops.cpu import SCALARS
 from euclidium.ops.dispatch import choose_backend
 from euclidium.ops.memory import room
 from euclidium.ops.recording import applied, is_recorded, is_wanted
@@ -203,10 +202,10 @@ def _run(
     partial = points.new_empty((n_points, lanes) if kind == "sums" else 0)
     points = points.contiguous()
     addresses = [t.data_ptr() for t in (points, table, rows, places, partial, sums)]
-    numbers = [n_points, n_columns, n_knots, _bits(spacing), _bits(spacing**-order)]
+    numbers = [n_points, n_columns, n_knots, machine.bits(spacing), machine.bits(spacing**-order)]
 
     def run(kind: str, items: int, cost: int) -> None:
-        threads = min(torch.get_num_threads(), items, cost // WORTH_A_THREAD + 1)
+        threads = machine.threads_for(cost, items)
         # long runs, because each reads the whole table from memory once
         grain = -(-items // (1 if threads == 1 else 2 * threads))
         _kernel(kind, scalar, n_rows, order)([items, grain, *numbers, *addresses], threads)
@@ -218,11 +217,6 @@ def _run(
     else:
         run(kind, n_points, cost)
     return sums
-
-
-def _bits(number: float) -> int:
-    """A number as the integer of its 64 bits."""
-    return struct.unpack("<q", struct.pack("<d", number))[0]
 
 
 _LIBRARY = torch.library.Library("euclidium", "FRAGMENT")
