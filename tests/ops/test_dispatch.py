@@ -158,3 +158,9 @@ def test_hidden_values_and_matrix_must_fit():
     t = arguments()
     with pytest.raises(ValueError, match=r"hidden values \(2, 3\) and matrix \(4, 16\) do not fit"):
         radial_convolution(PLAN, t["x"], t["y"], torch.ones(2, 3), torch.ones(4, 16), EDGES)
+
+
+def test_types_do_not_mix_in_a_radial_convolution():
+    t = arguments(x=torch.ones(2, 16, dtype=torch.float64))
+    with pytest.raises(TypeError, match=r"different types met \(float32, float64\)"):
+        radial_convolution(PLAN, t["x"], t["y"], torch.ones(2, 3), torch.ones(3, 16), EDGES)

@@ -281,8 +281,8 @@ def radial_convolution(
     chosen = _backend(backend, "convolution", plan, x)
     if not isinstance(chosen, _Fused) or torch.is_autocast_enabled(x.device.type):
         return convolution(plan, x, harmonics, hidden @ matrix, edges, backend)
-    weights = hidden[:0] @ matrix  # for the checks, which look at widths and types
-    _check_convolution(plan, x, harmonics, weights, edges)
+    _check_convolution(plan, x, harmonics, matrix, edges)
+    _check_types([x, harmonics, hidden, matrix])
     others = {"x": x, "y": harmonics, "h": hidden, "m": matrix}
     return contract(plan, "z", others, edges)
 
@@ -290,6 +290,7 @@ def radial_convolution(
 def _check_convolution(
     plan: TensorProductPlan, x: Tensor, harmonics: Tensor, weights: Tensor, edges: Edges
 ) -> None:
+    """Widths and rows; of the weights, or what they are a product with, only the width."""
     if len(plan.operands) != 2:
         raise ValueError(f"a convolution needs a plan of two operands, got {len(plan.operands)}")
     _check_width("x", x, plan.x.dim, plan.x)
