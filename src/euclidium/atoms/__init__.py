@@ -4,6 +4,7 @@ from euclidium.atoms.cache import GraphCache as GraphCache
 from euclidium.atoms.cache import cached as cached
 from euclidium.atoms.cache import write_graphs as write_graphs
 from euclidium.atoms.dataset import Dataset as Dataset
+from euclidium.atoms.dos import PhononDOS as PhononDOS
 from euclidium.atoms.elements import atomic_number as atomic_number
 from euclidium.atoms.elements import chemical_symbol as chemical_symbol
 from euclidium.atoms.embedded import embedded as embedded
@@ -35,6 +36,7 @@ __all__ = [
     "GraphCache",
     "LabelKeys",
     "NeighborList",
+    "PhononDOS",
     "Split",
     "Statistics",
     "Structure",

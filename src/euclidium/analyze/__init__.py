@@ -1,0 +1,3 @@
+"""Analyses: screening of crystals, alloys, and the errors of spectra."""
+
+__all__: list[str] = []
