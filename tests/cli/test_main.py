@@ -31,7 +31,7 @@ def test_help_names_every_verb(run: Run):
     assert run().stdout.split() == result.stdout.split()  # no verb at all asks for help, too
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "data list", "data export"])
+@pytest.mark.parametrize("verb", [*VERBS, "data list", "data export", "phonons bands"])
 def test_every_verb_has_help(verb: str, run: Run):
     result = run(*verb.split(), "--help")
     assert result.exit_code == 0

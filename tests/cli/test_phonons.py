@@ -2,52 +2,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from typer.testing import Result
 
-from euclidium.simulate.phonons import Phonons
-
-
-@pytest.fixture
-def words(model: Path, tmp_path: Path) -> tuple[object, ...]:
-    """A small calculation of the undistorted crystal."""
-    from ase.build import bulk
-
-    bulk("Si").write(tmp_path / "si.cif")
-    small = ("--supercell", 2, 2, 2, "--mesh", 20, "--no-relax")
-    return ("phonons", model, tmp_path / "si.cif", *small)
+Run = Callable[..., Result]
 
 
-def test_numbers_and_picture(
-    words: tuple[object, ...], tmp_path: Path, answer: Callable[..., dict[str, Any]]
-):
-    picture = tmp_path / "si.svg"
-    found = answer(*words, "-o", picture, "--unit", "cm-1")
-    assert found["n_atoms"] == 2
-    assert found["stable"] == (found["lowest_THz"] > -0.1)
-    bands = np.array(found["bands"]["frequencies_THz"])
-    assert bands.shape == (len(found["bands"]["distances"]), 6)
-    np.testing.assert_allclose(bands[0, :3], 0, atol=1e-4)  # acoustic sum rule at Γ
-    assert found["cv_300K_J_per_K_mol_atom"] == pytest.approx(found["cv_300K_J_per_K_mol"] / 2)
-    density, grid = found["dos"]["density_per_THz"], found["dos"]["frequencies_THz"]
-    assert np.trapezoid(density, grid) == pytest.approx(6, rel=0.02)
-    assert "<svg" in picture.read_text()
-    kept = Phonons.load(tmp_path / "si.npz")
-    np.testing.assert_allclose(kept.bands.frequencies, bands)
+def test_help_names_every_verb(run: Run):
+    text = run("phonons", "--help").stdout
+    assert " bands " in text
+    assert "euclidium phonons MODEL STRUCTURE" in text
+    assert run("phonons", "-h").stdout == text
+    assert "--supercell" in run("phonons", "bands", "--help").stdout
 
 
-def test_people_get_a_table(
-    words: tuple[object, ...], tmp_path: Path, run: Callable[..., Any], refused: Callable[..., str]
-):
-    result = run(*words, "-o", tmp_path / "si.png")
-    assert result.exit_code == 0, result.stderr
-    assert "heat capacity at 300 K" in result.stdout
-    assert "si.npz" in result.stdout
-    assert "si.png exists" in refused(*words, "-o", tmp_path / "si.png")
-    assert "a picture ends with .png, .pdf, .svg, got si.txt" in refused(*words, "-o", "si.txt")
+@pytest.mark.parametrize("name", [(), ("bands",)])
+def test_bands_need_not_be_named(name: tuple[str, ...], tmp_path: Path, refused: Any):
+    out = tmp_path / "phonons.txt"
+    for words in ((), ("--mesh", 20.0)):
+        text = refused("phonons", *name, *words, __file__, "si.cif", "-o", out)
+        assert "a picture ends with .png, .pdf, .svg, got phonons.txt" in text
 
 
-def test_a_molecule_has_no_phonons(model: Path, tmp_path: Path, refused: Callable[..., str]):
-    path = tmp_path / "molecule.xyz"
-    path.write_text("2\n\nSi 0 0 0\nSi 0 0 2.2\n")
-    assert "phonons need a crystal" in refused("phonons", model, path, "-o", tmp_path / "p.png")
+def test_wrong_usage_is_a_sentence(refused: Callable[..., str]):
+    assert "missing argument 'MODEL'" in refused("phonons")
+    assert "no such option: --foo" in refused("phonons", "--foo")
+    assert "there is no model si.euclidium" in refused("phonons", "si.euclidium", "si.cif")
