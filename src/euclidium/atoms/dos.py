@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from ase.data import atomic_masses
 from jaxtyping import Float
 from scipy.special import erf
 
@@ -54,7 +53,7 @@ class PhononDOS:
     modes: Float[np.ndarray, " interval"]
     mass: float = float("nan")
     volume: float = float("nan")
-    formula_atoms: int = 1  # atoms of a formula unit, for properties per mole of it
+    formula_atoms: float = 1.0  # atoms of a formula unit, for properties per mole of it
 
     def __post_init__(self) -> None:
         if len(self.modes) == 0 or len(self.edges) != len(self.modes) + 1:
@@ -100,21 +99,23 @@ class PhononDOS:
         edges: Float[np.ndarray, " edge"],
         modes: Float[np.ndarray, " interval"],
     ) -> "PhononDOS":
-        """With mass, volume and formula unit of a structure.
+        """With mass, volume and formula unit of a structure; vacancies are no atoms.
 
         >>> argon = Structure(np.array([18]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, bool))
         >>> PhononDOS.of(argon, np.array([0.0, 50.0]), np.array([3.0])).formula_atoms
-        1
+        1.0
         """
         if structure is None:
             return cls(edges, modes)
-        counts = np.unique(structure.species, return_counts=True)[1]
+        fractions = structure.fractions
+        totals = fractions.sum(axis=1)
+        counts = np.unique(fractions.round(6), axis=0, return_counts=True)[1]  # of each kind
         return cls(
             edges,
             modes,
-            mass=float(_masses(structure).mean()),
-            volume=structure.volume / structure.n_atoms,
-            formula_atoms=int(structure.n_atoms // np.gcd.reduce(counts)),
+            mass=float(totals @ structure.masses / totals.sum()),
+            volume=structure.volume / float(totals.sum()),
+            formula_atoms=float(totals.sum() / np.gcd.reduce(counts)),
         )
 
     @property
@@ -240,7 +241,7 @@ class PhononDOS:
         """What a value for a mole of atoms is multiplied with."""
         factors = {
             "atom": 1.0,
-            "formula": float(self.formula_atoms),
+            "formula": self.formula_atoms,
             "kg": KILOGRAM / (AVOGADRO * self.mass),
             "m3": METER**3 / (AVOGADRO * self.volume),
         }
@@ -285,11 +286,6 @@ def smoothing(
     """
     below = (edges[None] - frequencies[:, None]) / (width * np.sqrt(2))
     return np.diff(erf(below), axis=1) / (2 * np.diff(edges))
-
-
-def _masses(structure: Structure) -> np.ndarray:
-    """The mass of each site in amu."""
-    return np.asarray(atomic_masses[structure.species])
 
 
 def _heat(x: np.ndarray) -> np.ndarray:

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from euclidium.atoms.neighbors import NeighborList, neighbor_list
 from euclidium.atoms.problem import DataError
+from euclidium.atoms.sites import N_COLUMNS
 from euclidium.atoms.structure import Structure
 from euclidium.ops.segments import Edges
 
@@ -22,7 +24,8 @@ class Graph:
     Atoms of all structures stand one after the other; ``structure`` is the index of the structure
     of each atom, sorted. Edges j → i are sorted by receiver i and never join two structures.
     Positions, cells (rows are lattice vectors, Å) and shifts are float64. A label has one row per
-    atom or one row per structure; an input feature has one row per atom.
+    atom or one row per structure; an input feature has one row per atom. ``occupations`` are the
+    fractions of each element on each site, None if no structure has any.
 
     >>> argon = Structure(np.array([18, 18]), np.array([[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]))
     >>> Graph.from_structures([argon, argon], cutoff=4.0)
@@ -38,6 +41,7 @@ class Graph:
     shifts: Float[Tensor, "edge 3"]
     labels: Mapping[str, Tensor] = field(default_factory=dict)
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    occupations: Float[Tensor, "atom 119"] | None = None
 
     @classmethod
     def from_structures(
@@ -71,6 +75,7 @@ class Graph:
             shifts=_joined([n.shifts.astype(np.float64) for n in neighbors]),
             labels=_labels(items, labels),
             inputs=_inputs(items),
+            occupations=_occupations(items),
         )
 
     @property
@@ -186,6 +191,7 @@ def collate(graphs: Sequence[Graph]) -> Graph:
         shifts=torch.cat([graph.shifts for graph in graphs]),
         labels=_concatenated([graph.labels for graph in graphs], "labels"),
         inputs=_concatenated([graph.inputs for graph in graphs], "inputs"),
+        occupations=_all_occupations(graphs),
     )
 
 
@@ -224,6 +230,7 @@ def _part(graph: Graph, index: int, atoms: slice) -> Graph:
         shifts=graph.shifts[edges],
         labels=rows(graph.labels),
         inputs=rows(graph.inputs),
+        occupations=None if graph.occupations is None else graph.occupations[atoms],
     )
 
 
@@ -240,6 +247,7 @@ def _map(graph: Graph, change: Callable[[Tensor], Tensor]) -> Graph:
         shifts=change(graph.shifts),
         labels={name: change(value) for name, value in graph.labels.items()},
         inputs={name: change(value) for name, value in graph.inputs.items()},
+        occupations=None if graph.occupations is None else change(graph.occupations),
     )
 
 
@@ -295,6 +303,24 @@ def _inputs(structures: Sequence[Structure]) -> dict[str, Tensor]:
         for item in structures
     ]
     return _concatenated(parts, "inputs")
+
+
+def _occupations(structures: Sequence[Structure]) -> Tensor | None:
+    """Fractions of the elements on each site, None if no structure has any."""
+    if all(item.occupations is None for item in structures):
+        return None
+    return _joined([item.fractions for item in structures])
+
+
+def _all_occupations(graphs: Sequence[Graph]) -> Tensor | None:
+    """The same of graphs; where one has none, each site holds its element alone."""
+    if all(graph.occupations is None for graph in graphs):
+        return None
+    rows = [
+        one_hot(graph.species, N_COLUMNS) if graph.occupations is None else graph.occupations
+        for graph in graphs
+    ]
+    return torch.cat([row.to(torch.float64) for row in rows])
 
 
 def _concatenated(parts: Sequence[Mapping[str, Tensor]], what: str) -> dict[str, Tensor]:

@@ -11,6 +11,16 @@ from jaxtyping import Bool, Float, Int
 
 from euclidium.atoms.labels import FoundLabels, LabelKeys, find_labels
 from euclidium.atoms.problem import DataError
+from euclidium.atoms.sites import (
+    check_occupations,
+    composition,
+    find_occupations,
+    formula,
+    mixed,
+    one_hot,
+    site_masses,
+    store_occupations,
+)
 
 SHAPES = {"energy": (), "forces": ("atom", 3), "stress": (3, 3)}
 LARGEST_ATOMIC_NUMBER = len(chemical_symbols) - 1
@@ -27,8 +37,12 @@ class Structure:
     further features of each atom that a model may ask for. ``info`` is for people; ``file`` and
     ``frame`` in it say in errors where the structure came from.
 
+    ``occupations`` are the fractions of each element on each site of an alloy, a column for each
+    atomic number (column 0 is not used), None if every site holds its element alone. They sum to
+    one, or less where a site is empty in part; ``species`` is the element with the largest.
+
     Raises ``DataError`` for arrays whose shapes do not fit, an unknown element, a number that is
-    not finite, and a periodic axis without a lattice vector of its own.
+    not finite, a periodic axis without a lattice vector of its own, and fractions that cannot be.
 
     >>> bond = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.74]])
     >>> Structure(np.array([1, 1]), bond, labels={"energy": np.array(-31.7)})
@@ -43,22 +57,45 @@ class Structure:
     inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
     info: Mapping[str, object] = field(default_factory=dict)
     per_atom: frozenset[str] = frozenset({"forces"})
+    occupations: Float[np.ndarray, "atom 119"] | None = None
 
     def __post_init__(self) -> None:
         _check_shapes(self)
         _check_species(self)
         _check_finite(self)
         _check_cell(self)
+        if self.occupations is not None:
+            check_occupations(self.occupations, self.species, self.origin)
 
     @property
     def n_atoms(self) -> int:
-        """Number of atoms."""
+        """Number of atoms, or of sites where they are mixed."""
         return len(self.species)
 
     @property
     def formula(self) -> str:
-        """Chemical formula in Hill order, such as ``C5H8O2``."""
-        return Atoms(numbers=self.species).get_chemical_formula("hill")
+        """Chemical formula in Hill order, such as ``C5H8O2`` or ``Bi0.5Mg3Sb1.5``."""
+        return formula(self.composition)
+
+    @property
+    def fractions(self) -> Float[np.ndarray, "atom 119"]:
+        """The occupations, also of pure sites: one in the column of the atomic number."""
+        return one_hot(self.species) if self.occupations is None else self.occupations
+
+    @property
+    def composition(self) -> dict[str, float]:
+        """Atoms of each element in the cell; a vacancy is no atom."""
+        return composition(self.fractions)
+
+    @property
+    def masses(self) -> Float[np.ndarray, " atom"]:
+        """The mean mass in amu of the atoms on each site."""
+        return site_masses(self.fractions)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether a site holds several elements, or is empty in part."""
+        return self.occupations is not None and bool(mixed(self.occupations).any())
 
     @property
     def volume(self) -> float:
@@ -71,10 +108,11 @@ class Structure:
         return _origin(self.info)
 
     def __repr__(self) -> str:
-        """Formula, periodicity and names of the labels."""
+        """Formula, periodicity, number of mixed sites and names of the labels."""
         axes = "".join(axis for axis, periodic in zip("abc", self.pbc, strict=True) if periodic)
         parts = [self.formula]
         parts += [f"periodic: {axes}"] if axes else []
+        parts += [f"mixed sites: {mixed(self.fractions).sum()}"] if self.is_mixed else []
         parts += [f"labels: {' '.join(self.labels)}"] if self.labels else []
         return f"Structure({', '.join(parts)})"
 
@@ -89,7 +127,8 @@ class Structure:
 
         Labels are read as they are stored, in the calculator's results, ``atoms.info`` or
         ``atoms.arrays``: nothing is computed, and constraints leave the forces alone. ``keys=None``
-        takes no labels. Raises ``DataError`` as the constructor and
+        takes no labels. Partial occupancies, which ASE keeps in ``info["occupancy"]`` and
+        ``arrays["spacegroup_kinds"]``, are read. Raises ``DataError`` as the constructor and
         :func:`~euclidium.atoms.find_labels` do, and if the calculator's results belong to an
         arrangement that has changed since.
 
@@ -111,13 +150,15 @@ class Structure:
             inputs=found.inputs,
             info=info,
             per_atom=found.per_atom | {"forces"},
+            occupations=find_occupations(atoms, _origin(info)),
         )
 
     def to_ase(self) -> Atoms:
         """An ASE ``Atoms`` with the same atoms, labels and inputs.
 
         Energy, forces and stress become the results of a calculator; other labels and inputs go to
-        ``arrays`` where they have one row per atom, and to ``info`` otherwise.
+        ``arrays`` where they have one row per atom, and to ``info`` otherwise. Occupations become
+        ``info["occupancy"]`` and ``arrays["spacegroup_kinds"]``, as in structures that ASE reads.
 
         >>> Structure(np.array([18]), np.zeros((1, 3)), labels={"energy": np.array(-0.1)}).to_ase()
         Atoms(symbols='Ar', pbc=False, calculator=SinglePointCalculator(...))
@@ -137,6 +178,8 @@ class Structure:
                 atoms.info[name] = value
         atoms.arrays.update(self.inputs)
         atoms.info.update(self.info)
+        if self.occupations is not None:
+            store_occupations(atoms, self.occupations)
         if results:
             atoms.calc = SinglePointCalculator(atoms, **results)
         return atoms

@@ -128,6 +128,12 @@ class Potential(nn.Module):
         return self.config.scale * learned + learned.new_tensor(self.references)[index]
 
     def _check(self, graph: Graph, stress: bool) -> None:
+        mixed = graph.occupations is not None and graph.occupations.amax(1).min() < 1 - 1e-6
+        if mixed:
+            raise ValueError(
+                "the potential knows pure sites only, and a structure has sites that hold several "
+                "elements: give an ordered or special quasirandom structure of the alloy"
+            )
         known = self.index_of[graph.species] >= 0
         if not bool(known.all()):
             strange = sorted({chemical_symbol(z) for z in graph.species[~known].tolist()})
