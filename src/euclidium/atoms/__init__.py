@@ -18,10 +18,13 @@ from euclidium.atoms.labels import LabelKeys as LabelKeys
 from euclidium.atoms.labels import find_labels as find_labels
 from euclidium.atoms.neighbors import NeighborList as NeighborList
 from euclidium.atoms.neighbors import neighbor_list as neighbor_list
+from euclidium.atoms.phonon_record import PhononRecord as PhononRecord
 from euclidium.atoms.problem import DataError as DataError
 from euclidium.atoms.reader import read as read
 from euclidium.atoms.reader import read_structures as read_structures
 from euclidium.atoms.references import reference_energies as reference_energies
+from euclidium.atoms.spectra import read_phonons as read_phonons
+from euclidium.atoms.spectra import write_phonons as write_phonons
 from euclidium.atoms.splits import Split as Split
 from euclidium.atoms.splits import split_indices as split_indices
 from euclidium.atoms.statistics import Statistics as Statistics
@@ -37,6 +40,7 @@ __all__ = [
     "LabelKeys",
     "NeighborList",
     "PhononDOS",
+    "PhononRecord",
     "Split",
     "Statistics",
     "Structure",
@@ -50,10 +54,12 @@ __all__ = [
     "find_labels",
     "neighbor_list",
     "read",
+    "read_phonons",
     "read_structures",
     "reference_energies",
     "split",
     "split_indices",
     "statistics",
     "write_graphs",
+    "write_phonons",
 ]
