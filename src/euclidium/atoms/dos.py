@@ -109,7 +109,8 @@ class PhononDOS:
             return cls(edges, modes)
         fractions = structure.fractions
         totals = fractions.sum(axis=1)
-        counts = np.unique(fractions.round(6), axis=0, return_counts=True)[1]  # of each kind
+        kinds = structure.species if structure.occupations is None else fractions.round(6)
+        counts = np.unique(kinds, axis=0, return_counts=True)[1]  # sites of each kind
         return cls(
             edges,
             modes,

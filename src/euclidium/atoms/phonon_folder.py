@@ -1,8 +1,8 @@
 """A folder of phonon densities of states: ``structures.jsonl.xz`` and ``dos.npz``.
 
 One JSON object a crystal, one row of arrays a crystal, in the same order. The objects hold
-``mp_id`` (the name), ``symbols``, ``lattice`` (Å), ``frac``, ``species`` (sorted symbols),
-``dos_shape``, ``split``, and of the modes ``wavg`` (mean frequency, cm⁻¹), ``imag_frac`` and
+``mp_id`` (the name), ``symbols``, ``lattice`` (Å), ``frac``, ``occupations`` (of an alloy, fractions
+by symbol of each site), ``species`` (sorted symbols), ``dos_shape``, ``split``, and of the modes ``wavg`` (mean frequency, cm⁻¹), ``imag_frac`` and
 ``cv_kB``, ``S_kB`` (for the cell, in k_B, at the temperatures ``T`` of the archive); whatever else
 they hold is kept as information. In the archive, ``fine`` has the curves one after another, rows
 of total and elements, in 1e-4 per cm⁻¹ at points that begin at ``fine_start_cm1`` with the pitch
@@ -26,6 +26,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from euclidium.atoms.dos import PhononDOS
 from euclidium.atoms.phonon_record import GRID51, ROOM, WIDTH51, PhononRecord, last_maximum
 from euclidium.atoms.problem import DataError
+from euclidium.atoms.sites import N_COLUMNS
 from euclidium.atoms.structure import Structure
 from euclidium.units import GAS_CONSTANT
 
@@ -37,7 +38,7 @@ TEMPERATURES = np.array([20, 50, 100, 150, 200, 250, 300, 400, 500, 600, 800, 10
 # what a record says itself, and the bookkeeping of rows
 OWN = frozenset(
     {"mp_id", "symbols", "lattice", "frac", "nat", "species", "split"}
-    | {"dos_shape", "row", "imag_frac", "wavg"}
+    | {"occupations", "dos_shape", "row", "imag_frac", "wavg"}
 )
 
 
@@ -174,6 +175,7 @@ def _record(
         cell=lattice,
         pbc=np.ones(3, dtype=bool),
         info={"name": row["mp_id"]},
+        occupations=_occupations(row.get("occupations")),
     )
     total = curves[0]
     if not total.sum() > 0:
@@ -194,6 +196,22 @@ def _record(
         split=row.get("split"),
         info={key: _array(value) for key, value in row.items() if key not in OWN},
     )
+
+
+def _occupations(sites: Sequence[Mapping[str, float]] | None) -> np.ndarray | None:
+    """Fractions by site and atomic number, from those by symbol."""
+    if sites is None:
+        return None
+    fractions = np.zeros((len(sites), N_COLUMNS))
+    for row, site in zip(fractions, sites, strict=True):
+        for symbol, fraction in site.items():
+            row[atomic_numbers[symbol]] = fraction
+    return fractions
+
+
+def _symbols(occupations: np.ndarray) -> list[dict[str, float]]:
+    """Fractions by symbol, of each site."""
+    return [{chemical_symbols[z]: row[z] for z in np.flatnonzero(row)} for row in occupations]
 
 
 def _array(value: object) -> object:
@@ -248,9 +266,11 @@ def _row(record: PhononRecord, k: int, shape: Sequence[int]) -> dict[str, Any]:
         "cv_kB": (heat * per_cell).round(5),
         "S_kB": (dos.entropy(TEMPERATURES.astype(np.float64)) * per_cell).round(5),
     }
+    mixed = structure.occupations
     return {
         "mp_id": record.name,
         "symbols": symbols,
+        **({} if mixed is None else {"occupations": _symbols(mixed)}),
         "lattice": structure.cell,
         "frac": structure.positions @ np.linalg.inv(structure.cell),
         "nat": structure.n_atoms,
@@ -258,7 +278,7 @@ def _row(record: PhononRecord, k: int, shape: Sequence[int]) -> dict[str, Any]:
         **record.info,
         "wavg": record.mean_frequency,
         "imag_frac": record.imaginary,
-        "species": sorted(set(symbols)) if record.partial is None else sorted(record.partial),
+        "species": sorted(structure.composition if record.partial is None else record.partial),
         "row": k,
         "dos_shape": list(shape),
         "split": record.split,

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from ase.data import chemical_symbols
 from jaxtyping import Float
 
 from euclidium.atoms.dos import PhononDOS
@@ -54,8 +53,8 @@ class PhononRecord:
             )
         if self.partial is None:
             return
-        elements = {chemical_symbols[z] for z in np.unique(self.structure.species)}
-        if not set(self.partial) <= elements:
+        elements = self.structure.composition
+        if not self.partial.keys() <= elements.keys():
             raise DataError(
                 f"{self.name}: partial densities of {', '.join(sorted(self.partial))}, but the "
                 f"structure has {', '.join(sorted(elements))}"
