@@ -1,8 +1,9 @@
 """A folder of phonon densities of states: ``structures.jsonl.xz`` and ``dos.npz``.
 
 One JSON object a crystal, one row of arrays a crystal, in the same order. The objects hold
-``mp_id`` (the name), ``symbols``, ``lattice`` (Å), ``frac``, ``occupations`` (of an alloy, fractions
-by symbol of each site), ``species`` (sorted symbols), ``dos_shape``, ``split``, and of the modes ``wavg`` (mean frequency, cm⁻¹), ``imag_frac`` and
+``mp_id`` (the name), ``symbols``, ``lattice`` (Å), ``frac``, ``occupations`` (of an alloy, the
+fractions on each site by symbol), ``species`` (sorted symbols), ``dos_shape``, ``split``, and of
+the modes ``wavg`` (mean frequency, cm⁻¹), ``imag_frac`` and
 ``cv_kB``, ``S_kB`` (for the cell, in k_B, at the temperatures ``T`` of the archive); whatever else
 they hold is kept as information. In the archive, ``fine`` has the curves one after another, rows
 of total and elements, in 1e-4 per cm⁻¹ at points that begin at ``fine_start_cm1`` with the pitch
