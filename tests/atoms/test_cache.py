@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from euclidium.atoms.cache import GraphCache, cached, write_graphs
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.problem import DataError
+from euclidium.atoms.sites import one_hot
 from euclidium.atoms.structure import Structure
 
 CUTOFF = 3.5
@@ -132,3 +134,12 @@ def test_labels_of_other_shapes(tmp_path: Path):
     sentence = "graph 1 has 'mu' with the shape [3, 3], others have [3]: give all the same"
     with pytest.raises(DataError, match=re.escape(sentence)):
         write_graphs(tmp_path / "x.graphs", graphs, key="key")
+
+
+def test_occupations_are_kept(tmp_path: Path, graphs: list[Graph]):
+    first, second = graphs[:2]
+    rows = torch.from_numpy(0.5 * one_hot(first.species.numpy()))
+    write_graphs(tmp_path / "y.graphs", [first.replace(occupations=rows), second], key="y")
+    cache = GraphCache(tmp_path / "y.graphs", key="y")
+    torch.testing.assert_close(cache[0].occupations, rows, rtol=0, atol=0)
+    assert cache[1].occupations is None

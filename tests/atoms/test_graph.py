@@ -1,6 +1,7 @@
 """Graphs: batches equal their parts, and edge vectors have the right derivatives."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from euclidium.atoms.graph import Graph, collate, split
 from euclidium.atoms.neighbors import neighbor_list
 from euclidium.atoms.problem import DataError
+from euclidium.atoms.sites import one_hot
 from euclidium.atoms.structure import Structure
 
 CUTOFF = 3.5
@@ -168,3 +170,23 @@ def test_within_is_the_graph_of_the_smaller_cutoff():
     assert torch.equal(got.edges.row_pointer, expected.edges.row_pointer)
     assert torch.equal(got.edges.senders, expected.edges.senders)
     assert torch.equal(got.shifts, expected.shifts)
+
+
+def test_occupations_are_carried_along():
+    pure = Structure.from_ase(bulk("Cu", cubic=True))
+    half = (one_hot(pure.species) + one_hot(np.full(4, 79))) / 2
+    alloy = replace(pure, occupations=half)
+    assert Graph.from_structures([pure, pure], CUTOFF).occupations is None
+    batch = Graph.from_structures([alloy, pure], CUTOFF)
+    expected = torch.from_numpy(np.concatenate([half, one_hot(pure.species)]))
+    parts = [Graph.from_structures([item], CUTOFF) for item in (alloy, pure)]
+    assert parts[1].occupations is None
+    for graph in (
+        batch,
+        collate(parts),
+        collate(split(batch)),
+        batch.to("cpu"),
+        batch.within(2.6),
+        batch.replace(positions=batch.positions + 1.0),
+    ):
+        torch.testing.assert_close(graph.occupations, expected, rtol=0, atol=0)

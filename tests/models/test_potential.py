@@ -203,6 +203,15 @@ def test_an_unknown_species_is_named(water):
         predict(make_potential(species=("Si",)), water, stress=False)
 
 
+def test_mixed_sites_are_refused(potential, silicon):
+    one = silicon.fractions
+    plain = predict(potential, silicon).energy
+    same = predict(potential, replace(silicon, occupations=one)).energy
+    torch.testing.assert_close(same, plain, rtol=0, atol=0)
+    with pytest.raises(ValueError, match="the potential knows pure sites only, and a structure"):
+        predict(potential, replace(silicon, occupations=0.9 * one))
+
+
 def test_stress_of_a_molecule_is_refused(potential, water):
     with pytest.raises(ValueError, match="stress needs a cell with a volume"):
         predict(potential, water)

@@ -229,6 +229,8 @@ def _arrays(graph: Graph) -> dict[str, np.ndarray]:
     for kind in ("labels", "inputs"):
         for name, value in sorted(getattr(graph, kind).items()):
             arrays[f"{kind} {name}"] = np.asarray(value, dtype=OTHERS[0])
+    if graph.occupations is not None:
+        arrays["occupations"] = np.asarray(graph.occupations, dtype=OTHERS[0])
     return arrays
 
 
@@ -245,4 +247,5 @@ def _graph(arrays: dict[str, np.ndarray]) -> Graph:
         {name.partition(" ")[2]: t for name, t in tensors.items() if name.startswith(f"{kind} ")}
         for kind in ("labels", "inputs")
     )
-    return Graph(**parts, edges=edges, labels=labels, inputs=inputs)
+    rows = tensors.get("occupations")
+    return Graph(**parts, edges=edges, labels=labels, inputs=inputs, occupations=rows)

@@ -13,6 +13,7 @@ from ase.data import atomic_numbers
 from ase.io.extxyz import read_xyz
 from ase.io.formats import UnknownFileTypeError, open_with_compression, string2index
 
+from euclidium.atoms.cif import read_cif
 from euclidium.atoms.labels import LabelKeys
 from euclidium.atoms.problem import DataError, nearest
 from euclidium.atoms.structure import Structure
@@ -37,7 +38,8 @@ def read(
     ``index`` chooses frames as in ASE: ``5``, ``"-1"``, ``":100"``, ``"::10"``. Energy, forces and
     stress are found by their usual names, or under the keys given. ``labels`` and ``inputs`` name
     further ones, as {our name: name in the file}. Extended XYZ, also compressed (.gz, .xz, .bz2),
-    is read as a stream. Units: eV, Å; frames are counted from 0.
+    is read as a stream. Partial occupancies become ``Structure.occupations``. Units: eV, Å; frames
+    are counted from 0.
 
     Raises ``DataError`` for a file that is missing, empty or cannot be read, and for a frame with
     an unknown element, a label in ``require`` that is absent, two candidates for a label that
@@ -113,12 +115,12 @@ def _atoms(path: Path, frames: slice) -> Iterator[tuple[int, Atoms]]:
     """The chosen frames with their numbers, as ASE reads them."""
     suffixes = [suffix for suffix in path.suffixes if suffix not in COMPRESSED]
     if suffixes and suffixes[-1] in XYZ:
-        for frame, text in _choose(_xyz_frames(path), frames):
-            yield frame, _parse(text, frame, path.name)
+        for frame, text in _choose(xyz_frames(path), frames):
+            yield frame, parse_xyz(text, frame, path.name)
         return
-    stream = ase.io.iread(path, index=frames, do_not_split_by_at_sign=True)
     step = frames.step or 1
     first = frames.start if frames.start is not None else (0 if step > 0 else -1)
+    stream = _stream(path, frames, suffixes[-1:] in ([".cif"], [".CIF"]))
     for frame in count(first, step):  # counted from the end where that is how they were chosen
         try:
             yield frame, next(stream)
@@ -133,6 +135,14 @@ def _atoms(path: Path, frames: slice) -> Iterator[tuple[int, Atoms]]:
             raise _unreadable(frame, path.name, error) from error
 
 
+def _stream(path: Path, frames: slice, cif: bool) -> Iterator[Atoms]:
+    """The chosen frames of any format but XYZ; nothing is opened before the first is asked for."""
+    if cif:
+        yield from list(read_cif(path))[frames]
+    else:
+        yield from ase.io.iread(path, index=frames, do_not_split_by_at_sign=True)
+
+
 def _choose(stream: Iterator[str], frames: slice) -> Iterator[tuple[int, str]]:
     """The chosen items with their numbers, without keeping the others where that is possible."""
     numbers = (frames.start or 0, frames.stop or 0, frames.step or 1)
@@ -141,8 +151,11 @@ def _choose(stream: Iterator[str], frames: slice) -> Iterator[tuple[int, str]]:
     return iter(list(enumerate(stream))[frames])
 
 
-def _xyz_frames(path: Path) -> Iterator[str]:
-    """The text of each frame of an XYZ file; empty lines between frames do not matter."""
+def xyz_frames(path: Path) -> Iterator[str]:
+    """The text of each frame of an XYZ file, also of a compressed one, as a stream.
+
+    Empty lines between frames do not matter. Raises ``DataError`` where the file breaks off.
+    """
     with cast(TextIOBase, open_with_compression(str(path))) as file:
         for frame in count():
             try:
@@ -179,8 +192,12 @@ def _xyz_lines(file: TextIOBase, frame: int, name: str) -> list[str]:
     return lines
 
 
-def _parse(text: str, frame: int, name: str) -> Atoms:
-    """One frame of an XYZ file."""
+def parse_xyz(text: str, frame: int, name: str) -> Atoms:
+    r"""One frame of an XYZ file; a ``DataError`` names the frame and the file.
+
+    >>> parse_xyz("1\n\nAr 0 0 0\n", 0, "argon.xyz")
+    Atoms(symbols='Ar', pbc=False)
+    """
     try:
         return next(read_xyz(StringIO(text), 0))
     except KeyError as error:

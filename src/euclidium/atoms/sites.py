@@ -43,7 +43,8 @@ def mixed(occupations: Float[np.ndarray, "atom 119"]) -> np.ndarray:
     >>> mixed(np.stack([one_hot(np.array([5]))[0], 0.9 * one_hot(np.array([5]))[0]])).tolist()
     [False, True]
     """
-    return np.asarray(occupations.max(axis=1) < 1.0 - TOLERANCE)
+    pure = occupations.max(axis=1) >= 1.0 - TOLERANCE
+    return np.asarray(~(pure & (occupations.sum(axis=1) <= 1.0 + TOLERANCE)))
 
 
 def site_masses(occupations: Float[np.ndarray, "atom 119"]) -> Float[np.ndarray, " atom"]:
@@ -125,7 +126,7 @@ def find_occupations(atoms: Atoms, origin: str) -> Float[np.ndarray, "atom 119"]
     """The occupations that ASE stores with its atoms, None if all sites are pure.
 
     They stand in ``info["occupancy"]``, {kind of site: {symbol: fraction}}, and the kind of each
-    atom in ``arrays["spacegroup_kinds"]``, or, without that, the kind is the atom's number. A sum
+    atom in ``arrays["spacegroup_kinds"]``; without that each atom is a kind, by its number. A sum
     that exceeds one by no more than 0.005 is the rounding of a file, and scaled to one. Raises
     ``DataError`` for a kind or an element that is not known.
 
@@ -137,6 +138,14 @@ def find_occupations(atoms: Atoms, origin: str) -> Float[np.ndarray, "atom 119"]
     table = atoms.info.get(OCCUPANCY)
     if not isinstance(table, Mapping):
         return None
+    pure = all(len(held) == 1 and 1.0 in held.values() for held in table.values())
+    if pure:  # as of every CIF that has a column of ones, whatever was made of the atoms since
+        return None
+    if KINDS not in atoms.arrays and len(table) != len(atoms):
+        raise DataError(
+            f"{origin} has {len(table)} kinds of sites in info['{OCCUPANCY}'] and {len(atoms)} "
+            f"atoms: give the kind of each atom in arrays['{KINDS}'], or remove the fractions"
+        )
     kinds = atoms.arrays.get(KINDS, np.arange(len(atoms)))
     rows = np.zeros((len(atoms), N_COLUMNS))
     for site, kind in enumerate(kinds.tolist()):
@@ -154,19 +163,21 @@ def find_occupations(atoms: Atoms, origin: str) -> Float[np.ndarray, "atom 119"]
 
 
 def store_occupations(atoms: Atoms, occupations: Float[np.ndarray, "atom 119"]) -> None:
-    """Store occupations where ASE keeps them: extended XYZ, CIF and ASE's own formats write them.
+    """Store occupations where ASE keeps them; extended XYZ, CIF and .traj files have them then.
+
+    Each site is a kind of its own, as .traj files drop ``arrays``. Other formats, such as POSCAR
+    and ASE's .json, keep the elements of ``species`` only.
 
     >>> atoms = Atoms("Sb")
     >>> store_occupations(atoms, 0.5 * one_hot(np.array([51])) + 0.5 * one_hot(np.array([83])))
     >>> atoms.info["occupancy"]
     {'0': {'Sb': 0.5, 'Bi': 0.5}}
     """
-    rows, kinds = np.unique(occupations, axis=0, return_inverse=True)
     atoms.info[OCCUPANCY] = {
-        str(kind): {chemical_symbols[z]: float(row[z]) for z in np.flatnonzero(row)}
-        for kind, row in enumerate(rows)
+        str(site): {chemical_symbols[z]: float(row[z]) for z in np.flatnonzero(row)}
+        for site, row in enumerate(occupations)
     }
-    atoms.arrays[KINDS] = kinds.reshape(-1).astype(np.int64)
+    atoms.arrays[KINDS] = np.arange(len(atoms))
 
 
 def _number(symbol: str, site: int, origin: str) -> int:
