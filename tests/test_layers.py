@@ -37,7 +37,7 @@ OWNERS = {
     "llvmlite": {"ops/machine.py"},
     "matplotlib": {"plot"},
     "numpy": {*BELOW, "testing.py", "units.py"},
-    "phonopy": {"simulate/phonons.py"},
+    "phonopy": {"simulate"},
     "pydantic": {"models", "train", "cli"},
     "rich": {"cli"},
     "safetensors": {"models/storage.py"},

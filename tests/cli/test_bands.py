@@ -36,6 +36,14 @@ def test_numbers_and_picture(
     np.testing.assert_allclose(kept.bands.frequencies, bands)
 
 
+def test_derivatives_in_place_of_displacements(
+    words: tuple[object, ...], tmp_path: Path, answer: Callable[..., dict[str, Any]]
+):
+    one = answer(*words, "-o", tmp_path / "one.svg", "--displacement", 1e-4)
+    two = answer(*words, "-o", tmp_path / "two.svg", "--method", "hessian")
+    assert two["highest_THz"] == pytest.approx(one["highest_THz"], rel=1e-4)
+
+
 def test_people_get_a_table(
     words: tuple[object, ...], tmp_path: Path, run: Callable[..., Any], refused: Callable[..., str]
 ):

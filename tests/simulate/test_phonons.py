@@ -234,6 +234,8 @@ def test_files_that_hold_no_phonons(tmp_path):
     [
         ({"atoms": molecule("H2O")}, "phonons need a crystal, periodic along all axes"),
         ({"atoms": Atoms(pbc=True)}, "phonons need a crystal"),
+        ({"method": "magic"}, "the method is displacement or hessian, got 'magic'"),
+        ({"method": "hessian"}, "second derivatives need a euclidium potential, EMT has none"),
         ({"displacement": 0.0}, "the displacement is a length in Å above zero, got 0.0"),
         ({"mesh": (4, 4)}, "the mesh is three numbers of q points or a length in Å"),
         ({"mesh": 0.0}, "the mesh is three numbers of q points or a length in Å, got 0.0"),

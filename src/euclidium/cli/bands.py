@@ -28,6 +28,13 @@ ROOM = 300.0  # K
 PICTURES = (".png", ".pdf", ".svg")
 
 
+class Method(str, Enum):
+    """Where force constants come from."""
+
+    displacement = "displacement"
+    hessian = "hessian"
+
+
 class Unit(str, Enum):
     """Unit of frequency."""
 
@@ -46,6 +53,10 @@ def bands(
         ),
     ] = None,
     length: Annotated[float, typer.Option(help="Least width of the supercell, Å.")] = 10.0,
+    method: Annotated[
+        Method,
+        typer.Option(help="Force constants from displaced atoms, or as exact derivatives."),
+    ] = Method.displacement,
     displacement: Annotated[float, typer.Option(help="How far atoms are displaced, Å.")] = 0.01,
     mesh: Annotated[float, typer.Option(help="Density of the mesh of q points, Å.")] = 60.0,
     relax: Annotated[
@@ -60,7 +71,7 @@ def bands(
     force: Force = False,
     device: DeviceOption = Device.auto,
 ) -> Report:
-    """Compute the phonons of a crystal from a potential, by displacing its atoms.
+    """Compute the phonons of a crystal from a potential.
 
     Draws bands, density of states and heat capacity, and writes all numbers to an .npz file.
     Frequencies of unstable modes are imaginary, and given as negative numbers.
@@ -82,10 +93,11 @@ def bands(
             crystal,
             open_calculator(model, device, Precision.float64),
             supercell or length,
+            method=method.value,
             displacement=displacement,
             mesh=mesh,
             relax=relax,
-            observe=lambda n, total: shown.set(n / total, f"supercell {n} of {total}"),
+            observe=lambda n, total: shown.set(n / total, f"{n} of {total} displacements"),
         )
     with replacing(output) as temporary:
         figure = phonon_figure(found, unit)

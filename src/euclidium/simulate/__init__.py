@@ -2,6 +2,9 @@
 
 from euclidium.simulate.calculator import Calculator as Calculator
 from euclidium.simulate.calculator import Model as Model
+from euclidium.simulate.hessian import force_constants as force_constants
+from euclidium.simulate.hessian import hessian as hessian
+from euclidium.simulate.hessian import hessian_products as hessian_products
 from euclidium.simulate.md import MDFrame as MDFrame
 from euclidium.simulate.md import MDResult as MDResult
 from euclidium.simulate.md import UnstableRun as UnstableRun
@@ -26,6 +29,9 @@ __all__ = [
     "Relaxation",
     "Thermal",
     "UnstableRun",
+    "force_constants",
+    "hessian",
+    "hessian_products",
     "md",
     "phonons",
     "relax",

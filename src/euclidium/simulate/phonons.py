@@ -8,15 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
-from ase.data import chemical_symbols
 from jaxtyping import Float, Int
 
 from euclidium.simulate.calculator import Calculator, Model
+from euclidium.simulate.hessian import differentiable, find_force_constants
+from euclidium.simulate.lattice import ase_atoms, lattice
 from euclidium.simulate.relax import relax as relaxed
 from euclidium.simulate.supercell import supercell_matrix
 from euclidium.units import COULOMB, EV_TO_KJ_PER_MOL, GAS_CONSTANT, K_B, THZ_TO_MEV
@@ -193,7 +194,7 @@ class Phonons:
     def _phonopy(self) -> Any:
         crystal = Atoms(self.numbers, scaled_positions=self.positions, cell=self.cell, pbc=True)
         crystal.set_masses(self.masses)
-        phonopy = _phonopy(crystal, self.supercell, self.primitive)
+        phonopy = lattice(crystal, self.supercell, self.primitive)
         phonopy.force_constants = self.force_constants
         if self.born_charges is not None:
             phonopy.nac_params = _nac(self.born_charges, self.dielectric)
@@ -205,6 +206,7 @@ def phonons(
     model: Model | BaseCalculator | str | os.PathLike[str],
     supercell: float | Sequence[int] | Sequence[Sequence[int]] | np.ndarray = 10.0,
     *,
+    method: Literal["displacement", "hessian"] = "displacement",
     displacement: float = 0.01,
     mesh: float | Sequence[int] = 60.0,
     temperatures: Sequence[float] | np.ndarray | None = None,
@@ -214,7 +216,7 @@ def phonons(
     symprec: float = 1e-5,
     observe: Callable[[int, int], None] | None = None,
 ) -> Phonons:
-    """Phonons of a crystal by finite displacements in a supercell, through phonopy.
+    """Phonons of a crystal by displacements or derivatives in a supercell, through phonopy.
 
     D(q) = Σ_R Φ(0, R) exp(2πi q·R) / √(m m'),    D e = ω² e,    Φ = −∂F/∂u
 
@@ -223,14 +225,16 @@ def phonons(
     ``supercell`` is three numbers of repetitions, a matrix whose rows are its vectors in unit
     cells, or a length in Å: the smallest supercell of the crystal's symmetry that is at least so
     wide. Symmetry-distinct atoms move by ``displacement`` (Å); residual forces are subtracted, and
-    the acoustic sum rule is imposed. ``mesh`` is three numbers of q points, or a length in Å, n =
-    length/|a|. ``temperatures`` in K are by default 0 to 1000. With ``born_charges`` (e) of the
-    primitive cell and the ``dielectric`` tensor, longitudinal and transverse optical modes split.
+    the acoustic sum rule is imposed. With the ``method`` ``hessian`` force constants are exact
+    second derivatives of a potential's energy instead, as by ``force_constants``. ``mesh`` is three
+    numbers of q points, or a length in Å, n = length/|a|. ``temperatures`` in K are by default 0 to
+    1000. With ``born_charges`` (e) of the primitive cell and the ``dielectric`` tensor,
+    longitudinal and transverse optical modes split.
     ``observe`` is called with the number of supercells done and their total.
 
-    Raises ``ValueError`` for what is not periodic along all axes, for a supercell, mesh or
-    displacement that makes no sense, for one of charges and tensor without the other, and if the
-    relaxation fails.
+    Raises ``ValueError`` for what is not periodic along all axes, for a supercell, mesh,
+    displacement or method that makes no sense, for derivatives of what is no potential, for one of
+    charges and tensor without the other, and if the relaxation fails.
     Togo and Tanaka, Scr. Mater. 108, 1 (2015), https://doi.org/10.1016/j.scriptamat.2015.07.021;
     path: Hinuma et al., Comput. Mater. Sci. 128, 140 (2017),
     https://doi.org/10.1016/j.commatsci.2016.10.015.
@@ -243,21 +247,19 @@ def phonons(
     """
     if not atoms.pbc.all() or len(atoms) == 0:
         raise ValueError("phonons need a crystal, periodic along all axes: set its cell and pbc")
-    if displacement <= 0:
-        raise ValueError(f"the displacement is a length in Å above zero, got {displacement}")
     if temperatures is None:
         temperatures = np.arange(0.0, 1001.0, 10.0)
     _check_samples(mesh, temperatures)
-    calculator = model if isinstance(model, BaseCalculator) else Calculator(model, dtype="float64")
+    calculator = _calculator(model, method)
     crystal = relaxed(atoms, calculator, fmax=1e-4).atoms if relax else atoms.copy()
     matrix = supercell_matrix(crystal, supercell, symprec)
-    phonopy = _phonopy(crystal, matrix, None, symprec)
+    phonopy = lattice(crystal, matrix, None, symprec)
     n_primitive = len(phonopy.primitive)
     _check_charges(born_charges, dielectric, n_primitive)
-    phonopy.generate_displacements(distance=displacement)
-    phonopy.forces = _forces(phonopy, calculator, observe)
-    phonopy.produce_force_constants(calculate_full_force_constants=False, show_drift=False)
-    phonopy.symmetrize_force_constants(show_drift=False)
+    if isinstance(calculator, Calculator) and method == "hessian":
+        find_force_constants(phonopy, calculator, observe)
+    else:
+        _displace(phonopy, calculator, displacement, observe)
     if born_charges is not None:
         phonopy.nac_params = _nac(born_charges, dielectric)
     bands = _bands(phonopy)
@@ -280,31 +282,28 @@ def phonons(
     )
 
 
-def _phonopy(
-    atoms: Atoms, supercell: np.ndarray, primitive: np.ndarray | None, symprec: float = 1e-5
-) -> Any:
-    """The object of phonopy for a crystal; its matrices have vectors in columns."""
-    from phonopy import Phonopy
-    from phonopy.structure.atoms import PhonopyAtoms
-    from phonopy.structure.cells import guess_primitive_matrix
-
-    crystal = PhonopyAtoms(
-        symbols=[chemical_symbols[z] for z in atoms.numbers],
-        cell=atoms.cell.array,
-        scaled_positions=atoms.get_scaled_positions(wrap=False),
-        masses=atoms.get_masses(),
-    )
-    if primitive is None:
-        primitive = guess_primitive_matrix(crystal, symprec=symprec)
-    return Phonopy(crystal, supercell.T, primitive_matrix=primitive, symprec=symprec)
+def _calculator(
+    model: Model | BaseCalculator | str | os.PathLike[str], method: str
+) -> BaseCalculator:
+    """The calculator of forces, one that the method can use."""
+    if method not in ("displacement", "hessian"):
+        raise ValueError(f"the method is displacement or hessian, got {method!r}")
+    if method == "hessian":
+        return differentiable(model)
+    return model if isinstance(model, BaseCalculator) else Calculator(model, dtype="float64")
 
 
-def _forces(
-    phonopy: Any, calculator: BaseCalculator, observe: Callable[[int, int], None] | None
-) -> list[np.ndarray]:
-    """Forces in the displaced supercells, less those in the perfect one."""
-    perfect = phonopy.supercell
-    atoms = Atoms(perfect.symbols, perfect.positions, cell=perfect.cell, pbc=True)
+def _displace(
+    phonopy: Any,
+    calculator: BaseCalculator,
+    distance: float,
+    observe: Callable[[int, int], None] | None,
+) -> None:
+    """Give phonopy force constants from displaced supercells, residual forces subtracted."""
+    if distance <= 0:
+        raise ValueError(f"the displacement is a length in Å above zero, got {distance}")
+    phonopy.generate_displacements(distance=distance)
+    atoms = ase_atoms(phonopy.supercell)
     atoms.calc = calculator
     residual = atoms.get_forces()
     cells = phonopy.supercells_with_displacements or []
@@ -314,7 +313,9 @@ def _forces(
         forces.append(atoms.get_forces() - residual)
         if observe is not None:
             observe(n, len(cells))
-    return forces
+    phonopy.forces = forces
+    phonopy.produce_force_constants(calculate_full_force_constants=False, show_drift=False)
+    phonopy.symmetrize_force_constants(show_drift=False)
 
 
 def _check_charges(
