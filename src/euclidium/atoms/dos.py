@@ -24,6 +24,7 @@ from euclidium.units import (
 KELVIN = CM1_TO_MEV * MEV / K_B  # temperature at which kT is hc · 1 cm⁻¹
 LOWEST = 1.0  # cm⁻¹, modes below take no part in thermodynamics: they are translations or unstable
 PER_INTERVAL = 4  # points of each interval at which a function of frequency is integrated
+PITCH = 5.0  # cm⁻¹, of the points among which a peak is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +42,8 @@ class PhononDOS:
     C_v = R ∫ g x² eˣ/(eˣ − 1)² dω,   S = R ∫ g (x/(eˣ − 1) − ln(1 − e⁻ˣ)) dω,
     F = ∫ g (ħω/2 + kT ln(1 − e⁻ˣ)) dω.
 
-    Raises ``DataError`` for arrays that do not fit, edges that do not increase, and negative
-    numbers of modes.
+    Raises ``DataError`` for arrays that do not fit, edges that do not increase, negative numbers
+    of modes, and none at all.
 
     >>> einstein = PhononDOS(np.array([0.0, 299.0, 301.0]), np.array([0.0, 3.0]))
     >>> einstein.mean_frequency, round(float(einstein.heat_capacity(300.0)), 2)
@@ -53,7 +54,7 @@ class PhononDOS:
     modes: Float[np.ndarray, " interval"]
     mass: float = float("nan")
     volume: float = float("nan")
-    formula_atoms: float = 1.0  # atoms of a formula unit, for properties per mole of it
+    formula_atoms: float = float("nan")  # of a formula unit, for properties per mole of it
 
     def __post_init__(self) -> None:
         if len(self.modes) == 0 or len(self.edges) != len(self.modes) + 1:
@@ -61,10 +62,12 @@ class PhononDOS:
                 f"a density of states of {len(self.modes)} intervals has "
                 f"{len(self.modes) + 1} edges, got {len(self.edges)}"
             )
-        if not (np.diff(self.edges) > 0).all():
-            raise DataError("the frequencies of a density of states must increase")
+        if not (np.isfinite(self.edges).all() and (np.diff(self.edges) > 0).all()):
+            raise DataError("the frequencies of a density of states must be finite and increase")
         if not (np.isfinite(self.modes).all() and (self.modes >= 0).all()):
             raise DataError("a density of states is finite and nowhere negative")
+        if not self.modes.any():
+            raise DataError("the density of states is zero everywhere")
 
     @classmethod
     def from_curve(
@@ -76,8 +79,8 @@ class PhononDOS:
         """From a curve of any scale on equally spaced points (cm⁻¹), scaled to three modes an atom.
 
         Each point stands for an interval around it; small negative values, which tails of fits
-        have, count as zero. Raises ``DataError`` for points that are not equally spaced, or a
-        curve without area.
+        have, count as zero. Raises ``DataError`` for points that are not equally spaced, a number
+        that is not finite, or a curve without area.
 
         >>> curve = PhononDOS.from_curve(np.array([0.0, 100.0, 200.0]), np.array([0.0, 1.0, 3.0]))
         >>> curve.modes.tolist()
@@ -86,8 +89,10 @@ class PhononDOS:
         steps = np.diff(frequencies)
         if len(steps) == 0 or not np.allclose(steps, steps[0], rtol=1e-3):
             raise DataError("the points of a density of states must be equally spaced")
+        if not np.isfinite(density).all():
+            raise DataError("a density of states must be finite: it has nan or infinity")
         positive = np.clip(density, 0.0, None)
-        if not positive.sum() > 0:
+        if not positive.any():
             raise DataError("the density of states is zero everywhere")
         edges = np.append(frequencies - steps[0] / 2, frequencies[-1] + steps[0] / 2)
         return cls.of(structure, edges, 3 * positive / positive.sum())
@@ -115,7 +120,7 @@ class PhononDOS:
             edges,
             modes,
             mass=float(totals @ structure.masses / totals.sum()),
-            volume=structure.volume / float(totals.sum()),
+            volume=(structure.volume or float("nan")) / float(totals.sum()),
             formula_atoms=float(totals.sum() / np.gcd.reduce(counts)),
         )
 
@@ -216,21 +221,24 @@ class PhononDOS:
         """The temperature in K of the Debye solid with the same mean square frequency.
 
         ħω_D = k Θ with ⟨ω²⟩ = (3/5) ω_D²; imaginary modes are left out. This is the Debye
-        temperature of heat capacities at high temperature.
+        temperature of heat capacities at high temperature; nan if all modes are imaginary.
         """
-        square = float(self._weights @ self._points**2 / self._weights.sum())
-        return float(np.sqrt(5 / 3 * square)) * KELVIN
+        total = float(self._weights.sum())
+        if total == 0.0:
+            return float("nan")
+        return float(np.sqrt(5 / 3 * (self._weights @ self._points**2) / total)) * KELVIN
 
     def last_peak(self, threshold: float = 0.1, width: float = 6.0) -> float:
         """The highest frequency (cm⁻¹) at which the smoothed curve has a maximum.
 
-        Of the maxima that are at least ``threshold`` of the largest value.
+        Of the maxima, on multiples of 5 cm⁻¹, that are at least ``threshold`` of the largest value.
 
         >>> two = PhononDOS(np.array([0.0, 10.0, 20.0, 500.0, 510.0]), np.array([0, 2.0, 0, 1.0]))
         >>> two.last_peak()
         505.0
         """
-        points = np.arange(self.edges[0], self.edges[-1] + 5.0, 5.0)
+        first, last = np.floor(self.edges[0] / PITCH), np.ceil(self.edges[-1] / PITCH)
+        points = PITCH * np.arange(first - 2, last + 3)  # a peak in the last interval has an end
         curve = self.at(points, width)
         inner = curve[1:-1]
         peaks = (inner >= curve[:-2]) & (inner > curve[2:]) & (inner >= threshold * curve.max())
@@ -253,16 +261,22 @@ class PhononDOS:
         return factors[per]
 
     @cached_property
-    def _points(self) -> np.ndarray:
-        """Frequencies above ``LOWEST`` at which functions are evaluated."""
-        places = (np.arange(PER_INTERVAL) + 0.5) / PER_INTERVAL
-        return (self.edges[:-1, None] + np.diff(self.edges)[:, None] * places).ravel()
+    def _nodes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frequencies above ``LOWEST`` for Gauss's quadrature, and the modes they stand for."""
+        places, shares = np.polynomial.legendre.leggauss(PER_INTERVAL)
+        low = np.maximum(self.edges[:-1], LOWEST)
+        width = np.maximum(self.edges[1:] - low, 0.0)
+        points = low[:, None] + width[:, None] * (1 + places) / 2
+        weights = (self.density * width)[:, None] * shares / 2
+        return points.ravel(), weights.ravel()
 
-    @cached_property
+    @property
+    def _points(self) -> np.ndarray:
+        return self._nodes[0]
+
+    @property
     def _weights(self) -> np.ndarray:
-        """Modes for each atom that the points stand for."""
-        share = np.repeat(self.modes / PER_INTERVAL, PER_INTERVAL)
-        return np.where(self._points > LOWEST, share, 0.0)
+        return self._nodes[1]
 
     def _integral(
         self, function: Callable[[np.ndarray], np.ndarray], temperature: float | np.ndarray
@@ -271,7 +285,7 @@ class PhononDOS:
         t = np.asarray(temperature, dtype=np.float64)
         if not (t > 0).all():
             raise ValueError(f"temperatures are positive, in K, got {np.min(t):g}")
-        x = KELVIN * np.maximum(self._points, LOWEST) / t[..., None]
+        x = KELVIN * self._points / t[..., None]
         return np.asarray(function(np.minimum(x, 700.0)) @ self._weights)
 
 
