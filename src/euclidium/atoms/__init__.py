@@ -18,6 +18,9 @@ from euclidium.atoms.labels import LabelKeys as LabelKeys
 from euclidium.atoms.labels import find_labels as find_labels
 from euclidium.atoms.neighbors import NeighborList as NeighborList
 from euclidium.atoms.neighbors import neighbor_list as neighbor_list
+from euclidium.atoms.occupations import interpolate as interpolate
+from euclidium.atoms.occupations import parse_substitution as parse_substitution
+from euclidium.atoms.occupations import substitute as substitute
 from euclidium.atoms.phonon_record import PhononRecord as PhononRecord
 from euclidium.atoms.problem import DataError as DataError
 from euclidium.atoms.reader import read as read
@@ -30,6 +33,8 @@ from euclidium.atoms.splits import split_indices as split_indices
 from euclidium.atoms.statistics import Statistics as Statistics
 from euclidium.atoms.statistics import statistics as statistics
 from euclidium.atoms.structure import Structure as Structure
+from euclidium.atoms.supercells import compact_supercell as compact_supercell
+from euclidium.atoms.supercells import repeated as repeated
 
 __all__ = [
     "DataError",
@@ -48,18 +53,23 @@ __all__ = [
     "cached",
     "chemical_symbol",
     "collate",
+    "compact_supercell",
     "embedded",
     "embedded_file",
     "embedded_names",
     "find_labels",
+    "interpolate",
     "neighbor_list",
+    "parse_substitution",
     "read",
     "read_phonons",
     "read_structures",
     "reference_energies",
+    "repeated",
     "split",
     "split_indices",
     "statistics",
+    "substitute",
     "write_graphs",
     "write_phonons",
 ]
