@@ -24,6 +24,7 @@ from euclidium.units import (
 KELVIN = CM1_TO_MEV * MEV / K_B  # temperature at which kT is hc · 1 cm⁻¹
 LOWEST = 1.0  # cm⁻¹, modes below take no part in thermodynamics: they are translations or unstable
 PER_INTERVAL = 4  # points of each interval at which a function of frequency is integrated
+LARGEST = 700.0  # of ħω/kT, where exponentials are at their limits
 PITCH = 5.0  # cm⁻¹, of the points among which a peak is looked for
 
 
@@ -156,7 +157,9 @@ class PhononDOS:
         >>> round(float(classical.heat_capacity(300.0)), 3)  # Dulong and Petit
         24.943
         """
-        return np.asarray(self._scale(per) * GAS_CONSTANT * self._integral(_heat, temperature))
+        return np.asarray(
+            self._scale(per) * GAS_CONSTANT * self._integral(oscillator_heat, temperature)
+        )
 
     def entropy(
         self, temperature: float | Float[np.ndarray, "*temperature"], per: str = "atom"
@@ -167,7 +170,9 @@ class PhononDOS:
         >>> bool(lead.entropy(300.0) > lead.entropy(100.0))
         True
         """
-        return np.asarray(self._scale(per) * GAS_CONSTANT * self._integral(_entropy, temperature))
+        return np.asarray(
+            self._scale(per) * GAS_CONSTANT * self._integral(oscillator_entropy, temperature)
+        )
 
     def free_energy(
         self, temperature: float | Float[np.ndarray, "*temperature"], per: str = "atom"
@@ -179,7 +184,7 @@ class PhononDOS:
         96485.3321
         """
         temperature = np.asarray(temperature, dtype=np.float64)
-        thermal = temperature * self._integral(_free, temperature) * GAS_CONSTANT / 1000
+        thermal = temperature * self._integral(_thermal, temperature) * GAS_CONSTANT / 1000
         return np.asarray(self._scale(per) * (self.zero_point_energy / KJ_PER_MOL + thermal))
 
     @property
@@ -286,7 +291,7 @@ class PhononDOS:
         if not (t > 0).all():
             raise ValueError(f"temperatures are positive, in K, got {np.min(t):g}")
         x = KELVIN * self._points / t[..., None]
-        return np.asarray(function(np.minimum(x, 700.0)) @ self._weights)
+        return np.asarray(function(x) @ self._weights)
 
 
 def smoothing(
@@ -303,13 +308,26 @@ def smoothing(
     return np.diff(erf(below), axis=1) / (2 * np.diff(edges))
 
 
-def _heat(x: np.ndarray) -> np.ndarray:
-    return np.square(x / 2 / np.sinh(x / 2))
+def oscillator_heat(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """C/k of an oscillator, x² eˣ/(eˣ − 1)² with x = ħω/kT.
+
+    >>> oscillator_heat(np.array([1e-3, 1.0])).round(4).tolist()
+    [1.0, 0.9207]
+    """
+    half = np.minimum(x, LARGEST) / 2
+    return np.asarray(np.square(half / np.sinh(half)))
 
 
-def _entropy(x: np.ndarray) -> np.ndarray:
-    return x / np.expm1(x) - np.log(-np.expm1(-x))
+def oscillator_entropy(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """S/k of an oscillator, x/(eˣ − 1) − ln(1 − e⁻ˣ) with x = ħω/kT.
+
+    >>> oscillator_entropy(np.array([1.0])).round(4).tolist()
+    [1.0407]
+    """
+    x = np.minimum(x, LARGEST)
+    return np.asarray(x / np.expm1(x) - np.log(-np.expm1(-x)))
 
 
-def _free(x: np.ndarray) -> np.ndarray:
-    return np.log(-np.expm1(-x))
+def _thermal(x: np.ndarray) -> np.ndarray:
+    """The free energy of an oscillator above its zero-point energy, in kT."""
+    return np.asarray(np.log(-np.expm1(-np.minimum(x, LARGEST))))

@@ -24,8 +24,17 @@ from typing import Any, TextIO, cast
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
-from euclidium.atoms.dos import PhononDOS
-from euclidium.atoms.phonon_record import GRID51, ROOM, WIDTH51, PhononRecord, last_maximum
+from euclidium.atoms.dos import PhononDOS, smoothing
+from euclidium.atoms.phonon_record import (
+    GRID51,
+    PITCH,
+    ROOM,
+    TEMPERATURES,
+    WIDTH,
+    WIDTH51,
+    PhononRecord,
+    last_maximum,
+)
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.sites import N_COLUMNS
 from euclidium.atoms.structure import Structure
@@ -33,9 +42,8 @@ from euclidium.units import GAS_CONSTANT
 
 STRUCTURES = "structures.jsonl.xz"
 CURVES = "dos.npz"
-START, PITCH, WIDTH = -300.0, 5.0, 6.0  # cm⁻¹, of the fine curves
+START = -300.0  # cm⁻¹, where the fine curves begin
 UNIT = 1e-4  # per cm⁻¹
-TEMPERATURES = np.array([20, 50, 100, 150, 200, 250, 300, 400, 500, 600, 800, 1000])
 # what a record says itself, and the bookkeeping of rows
 OWN = frozenset(
     {"mp_id", "symbols", "lattice", "frac", "nat", "species", "split"}
@@ -240,19 +248,16 @@ def _curves(record: PhononRecord, start: float) -> np.ndarray:
         return np.pad(all_modes / PITCH, ((0, 0), (before, 0)))
     count = int(np.ceil((dos.edges[-1] + 4 * WIDTH - start) / PITCH)) + 1
     points = start + PITCH * np.arange(count)
-    return np.stack([PhononDOS(dos.edges, modes).at(points, WIDTH) for modes in all_modes])
+    return np.asarray(all_modes @ smoothing(dos.edges, points, WIDTH).T)
 
 
 def _curves51(record: PhononRecord) -> np.ndarray:
     """The coarse curves: the record's own total, elements on its scale."""
     if not record.partial:
         return record.dos51[None]
-    edges = record.dos.edges
-    parts = [
-        PhononDOS(edges, record.partial[symbol]).at(GRID51, WIDTH51)
-        for symbol in sorted(record.partial)
-    ]
-    reference = record.dos.at(GRID51, WIDTH51).max()
+    matrix = smoothing(record.dos.edges, GRID51, WIDTH51)
+    parts = [matrix @ record.partial[symbol] for symbol in sorted(record.partial)]
+    reference = (matrix @ record.dos.modes).max()
     scale = record.dos51.max() / reference if reference > 0 else 1.0
     return np.stack([record.dos51, *(scale * part for part in parts)])
 

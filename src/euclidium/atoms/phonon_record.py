@@ -12,7 +12,9 @@ from euclidium.atoms.structure import Structure
 
 GRID51 = np.linspace(0.0, 1000.0, 51)  # cm⁻¹, where models of the literature predict the curve
 WIDTH51 = 10.0  # cm⁻¹, standard deviation of the Gaussians there
+PITCH, WIDTH = 5.0, 6.0  # cm⁻¹, between the points of fine curves, and of the Gaussians there
 ROOM = 300.0  # K
+TEMPERATURES = np.array([20, 50, 100, 150, 200, 250, 300, 400, 500, 600, 800, 1000])  # K
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class PhononRecord:
     >>> dos = PhononDOS.of(argon, np.array([0.0, 30.0, 60.0]), np.array([1.0, 2.0]))
     >>> record = PhononRecord.of("argon", argon, dos)
     >>> record.mean_frequency, round(record.heat_capacity, 1)
-    (35.0, 24.9)
+    (35.0, 24.6)
     """
 
     name: str
