@@ -14,6 +14,7 @@ from euclidium.atoms.neighbors import NeighborList, neighbor_list
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.sites import N_COLUMNS
 from euclidium.atoms.structure import Structure
+from euclidium.ops.orbits import Orbits
 from euclidium.ops.segments import Edges
 
 
@@ -25,7 +26,8 @@ class Graph:
     of each atom, sorted. Edges j → i are sorted by receiver i and never join two structures.
     Positions, cells (rows are lattice vectors, Å) and shifts are float64. A label has one row per
     atom or one row per structure; an input feature has one row per atom. ``occupations`` are the
-    fractions of each element on each site, None if no structure has any.
+    fractions of each element on each site, None if no structure has any. With ``orbits`` the edges
+    end only at their representatives, see :meth:`reduced`.
 
     >>> argon = Structure(np.array([18, 18]), np.array([[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]))
     >>> Graph.from_structures([argon, argon], cutoff=4.0)
@@ -42,6 +44,7 @@ class Graph:
     labels: Mapping[str, Tensor] = field(default_factory=dict)
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
     occupations: Float[Tensor, "atom 119"] | None = None
+    orbits: Orbits | None = None
 
     @classmethod
     def from_structures(
@@ -125,12 +128,30 @@ class Graph:
         >>> Graph.from_structures([argon], cutoff=4.0).within(2.5).n_edges
         0
         """
-        near = self.edge_vectors().square().sum(dim=1) <= cutoff**2
-        before = torch.cat([near.new_zeros(1, dtype=torch.long), near.cumsum(0)])
+        return self._of(self.edge_vectors().square().sum(dim=1) <= cutoff**2)
+
+    def _of(self, chosen: Bool[Tensor, " edge"]) -> "Graph":
+        """The graph with the chosen edges alone, order kept."""
+        before = torch.cat([chosen.new_zeros(1, dtype=torch.long), chosen.cumsum(0)])
         edges = Edges(
-            self.edges.senders[near], self.edges.receivers[near], before[self.edges.row_pointer]
+            self.edges.senders[chosen], self.edges.receivers[chosen], before[self.edges.row_pointer]
         )
-        return self.replace(edges=edges, shifts=self.shifts[near])
+        return self.replace(edges=edges, shifts=self.shifts[chosen])
+
+    def reduced(self, orbits: Orbits) -> "Graph":
+        """The graph with the edges alone that end at the representatives of symmetric atoms.
+
+        Models that know ``orbits`` compute equivariant features of representatives, and turn them
+        for the others.
+
+        >>> argon = Structure(np.array([18, 18]), np.array([[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]))
+        >>> pair = Orbits(torch.tensor([0]), torch.tensor([0, 0]), torch.eye(3).repeat(2, 1, 1))
+        >>> Graph.from_structures([argon], cutoff=4.0).reduced(pair)
+        Graph(1 structure, 2 atoms, 1 edges)
+        """
+        chosen = torch.zeros(self.n_atoms, dtype=torch.bool)
+        chosen[orbits.representatives] = True
+        return self._of(chosen[self.edges.receivers]).replace(orbits=orbits)
 
     def to(self, device: torch.device | str) -> "Graph":
         """The same graph on another device."""
@@ -192,6 +213,7 @@ def collate(graphs: Sequence[Graph]) -> Graph:
         labels=_concatenated([graph.labels for graph in graphs], "labels"),
         inputs=_concatenated([graph.inputs for graph in graphs], "inputs"),
         occupations=_all_occupations(graphs),
+        orbits=_all_orbits(graphs, atoms),
     )
 
 
@@ -231,6 +253,7 @@ def _part(graph: Graph, index: int, atoms: slice) -> Graph:
         labels=rows(graph.labels),
         inputs=rows(graph.inputs),
         occupations=None if graph.occupations is None else graph.occupations[atoms],
+        orbits=None if graph.orbits is None else _orbits_of(graph.orbits, atoms),
     )
 
 
@@ -248,6 +271,7 @@ def _map(graph: Graph, change: Callable[[Tensor], Tensor]) -> Graph:
         labels={name: change(value) for name, value in graph.labels.items()},
         inputs={name: change(value) for name, value in graph.inputs.items()},
         occupations=None if graph.occupations is None else change(graph.occupations),
+        orbits=None if graph.orbits is None else graph.orbits.map(change),
     )
 
 
@@ -321,6 +345,30 @@ def _all_occupations(graphs: Sequence[Graph]) -> Tensor | None:
         for graph in graphs
     ]
     return torch.cat([row.to(torch.float64) for row in rows])
+
+
+def _all_orbits(graphs: Sequence[Graph], starts: Sequence[int]) -> Orbits | None:
+    """Orbits of the atoms of all graphs; of one without, every atom is one."""
+    if all(graph.orbits is None for graph in graphs):
+        return None
+    parts = [graph.orbits or Orbits.trivial(graph.n_atoms) for graph in graphs]
+    before = _offsets([part.n_orbits for part in parts])
+    return Orbits(
+        torch.cat([p.representatives + n for p, n in zip(parts, starts, strict=False)]),
+        torch.cat([p.members + n for p, n in zip(parts, before, strict=False)]),
+        torch.cat([p.rotations for p in parts]),
+    )
+
+
+def _orbits_of(orbits: Orbits, atoms: slice) -> Orbits:
+    """The orbits of the atoms of one structure."""
+    first = int(orbits.members[atoms].min())
+    last = int(orbits.members[atoms].max())
+    return Orbits(
+        orbits.representatives[first : last + 1] - atoms.start,
+        orbits.members[atoms] - first,
+        orbits.rotations[atoms],
+    )
 
 
 def _concatenated(parts: Sequence[Mapping[str, Tensor]], what: str) -> dict[str, Tensor]:

@@ -1,0 +1,98 @@
+"""Which atoms of a crystal its space group maps onto each other."""
+
+import numpy as np
+import spglib
+import torch
+from jaxtyping import Float, Int
+
+from euclidium.atoms.graph import Graph
+from euclidium.atoms.structure import Structure
+from euclidium.ops.orbits import Orbits
+
+TOLERANCE = 1e-3  # Å
+
+
+def find_orbits(structure: Structure, tolerance: float = TOLERANCE) -> Orbits:
+    """The atoms that the space group makes equivalent, each with the rotation that leads to it.
+
+    Translations count too: atoms of a supercell are images of those of the primitive cell. Sites
+    with mixed elements are equivalent if their occupations are equal. Positions may deviate from
+    the symmetry by ``tolerance`` (Å). A structure that is not periodic along all axes, or for which
+    no symmetry is found, has an orbit for every atom.
+
+    Space groups by spglib: Togo, Shinohara and Tanaka, Sci. Technol. Adv. Mater. Methods 4,
+    2384822 (2024), https://doi.org/10.1080/27660400.2024.2384822
+
+    >>> from ase.build import bulk
+    >>> find_orbits(Structure.from_ase(bulk("NaCl", "rocksalt", 5.64, cubic=True))).n_orbits
+    2
+    """
+    if not structure.pbc.all():
+        return Orbits.trivial(structure.n_atoms)
+    fractional = structure.positions @ np.linalg.inv(structure.cell)
+    kinds = _kinds(structure)
+    found = spglib.get_symmetry_dataset((structure.cell, fractional, kinds), symprec=tolerance)
+    if found is None:
+        return Orbits.trivial(structure.n_atoms)
+    representatives, members = np.unique(found.equivalent_atoms, return_inverse=True)
+    rotations = _rotations(
+        structure.cell,
+        fractional,
+        representatives[members],
+        found.rotations,
+        found.translations,
+        tolerance,
+    )
+    if rotations is None:
+        return Orbits.trivial(structure.n_atoms)
+    return Orbits(*(torch.from_numpy(a) for a in (representatives, members, rotations)))
+
+
+def symmetric_graph(structure: Structure, cutoff: float, tolerance: float = TOLERANCE) -> Graph:
+    """The graph of a crystal, with edges to one atom of each orbit; cutoff and tolerance in Å.
+
+    Labels stay behind. Raises ``DataError`` as :func:`~euclidium.atoms.neighbor_list` does.
+
+    >>> from ase.build import bulk
+    >>> salt = Structure.from_ase(bulk("NaCl", "rocksalt", 5.64, cubic=True))
+    >>> symmetric_graph(salt, cutoff=3.0)
+    Graph(1 structure, 8 atoms, 12 edges)
+    """
+    graph = Graph.from_structures([structure], cutoff, labels=())
+    return graph.reduced(find_orbits(structure, tolerance))
+
+
+def _kinds(structure: Structure) -> Int[np.ndarray, " atom"]:
+    """A number for each kind of site."""
+    if structure.occupations is None:
+        return np.asarray(structure.species)
+    return np.unique(structure.occupations.round(6), axis=0, return_inverse=True)[1].ravel()
+
+
+def _rotations(
+    cell: Float[np.ndarray, "3 3"],
+    fractional: Float[np.ndarray, "atom 3"],
+    origin: Int[np.ndarray, " atom"],
+    rotations: Int[np.ndarray, "operation 3 3"],
+    translations: Float[np.ndarray, "operation 3"],
+    tolerance: float,
+) -> Float[np.ndarray, "atom 3 3"] | None:
+    """For each atom the Cartesian rotation of a symmetry that takes its ``origin`` there."""
+    inverse = np.linalg.inv(cell.T)
+    found = np.tile(np.eye(3), (len(fractional), 1, 1))
+    missing = np.flatnonzero(origin != np.arange(len(fractional)))
+    for rotation, translation in zip(rotations, translations, strict=True):
+        if len(missing) == 0:
+            break
+        away = fractional[origin[missing]] @ rotation.T + translation - fractional[missing]
+        distances = np.linalg.norm((away - np.round(away)) @ cell, axis=1)
+        there = distances < 5 * tolerance
+        found[missing[there]] = _orthogonal(cell.T @ rotation @ inverse)
+        missing = missing[~there]
+    return None if len(missing) else found
+
+
+def _orthogonal(matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """The nearest orthogonal matrix: cells are symmetric only to some digits."""
+    left, _, right = np.linalg.svd(matrix)
+    return np.asarray(left @ right)
