@@ -2,6 +2,8 @@
 
 from euclidium.simulate.calculator import Calculator as Calculator
 from euclidium.simulate.calculator import Model as Model
+from euclidium.simulate.gruneisen import Gruneisen as Gruneisen
+from euclidium.simulate.gruneisen import gruneisen as gruneisen
 from euclidium.simulate.hessian import force_constants as force_constants
 from euclidium.simulate.hessian import hessian as hessian
 from euclidium.simulate.hessian import hessian_products as hessian_products
@@ -14,6 +16,8 @@ from euclidium.simulate.phonons import DensityOfStates as DensityOfStates
 from euclidium.simulate.phonons import Phonons as Phonons
 from euclidium.simulate.phonons import Thermal as Thermal
 from euclidium.simulate.phonons import phonons as phonons
+from euclidium.simulate.qha import QuasiHarmonic as QuasiHarmonic
+from euclidium.simulate.qha import quasi_harmonic as quasi_harmonic
 from euclidium.simulate.relax import Relaxation as Relaxation
 from euclidium.simulate.relax import relax as relax
 from euclidium.simulate.supercell import supercell_matrix as supercell_matrix
@@ -22,18 +26,22 @@ __all__ = [
     "Bands",
     "Calculator",
     "DensityOfStates",
+    "Gruneisen",
     "MDFrame",
     "MDResult",
     "Model",
     "Phonons",
+    "QuasiHarmonic",
     "Relaxation",
     "Thermal",
     "UnstableRun",
     "force_constants",
+    "gruneisen",
     "hessian",
     "hessian_products",
     "md",
     "phonons",
+    "quasi_harmonic",
     "relax",
     "supercell_matrix",
 ]

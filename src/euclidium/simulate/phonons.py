@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from jaxtyping import Float, Int
 from euclidium.simulate.calculator import Calculator, Model
 from euclidium.simulate.hessian import differentiable, find_force_constants
 from euclidium.simulate.lattice import ase_atoms, lattice
+from euclidium.simulate.record import write_file
 from euclidium.simulate.relax import relax as relaxed
 from euclidium.simulate.supercell import supercell_matrix
 from euclidium.units import COULOMB, EV_TO_KJ_PER_MOL, GAS_CONSTANT, K_B, THZ_TO_MEV
@@ -153,7 +153,7 @@ class Phonons:
             arrays |= {f"{name}.{k}": v for k, v in record.items() if isinstance(v, np.ndarray)}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, text=np.array(text), **arrays)
-        return _write(path, buffer.getvalue())
+        return write_file(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Phonons":
@@ -188,7 +188,7 @@ class Phonons:
             **{name: asdict(getattr(self, name)) for name in ("bands", "dos", "thermal")},
         }
         text = json.dumps(content, default=lambda array: array.tolist(), indent=1)
-        return _write(path, f"{text}\n".encode())
+        return write_file(path, f"{text}\n".encode())
 
     @cached_property
     def _phonopy(self) -> Any:
@@ -250,7 +250,7 @@ def phonons(
     if temperatures is None:
         temperatures = np.arange(0.0, 1001.0, 10.0)
     _check_samples(mesh, temperatures)
-    calculator = _calculator(model, method)
+    calculator = calculator_for(model, method)
     crystal = relaxed(atoms, calculator, fmax=1e-4).atoms if relax else atoms.copy()
     matrix = supercell_matrix(crystal, supercell, symprec)
     phonopy = lattice(crystal, matrix, None, symprec)
@@ -282,7 +282,7 @@ def phonons(
     )
 
 
-def _calculator(
+def calculator_for(
     model: Model | BaseCalculator | str | os.PathLike[str], method: str
 ) -> BaseCalculator:
     """The calculator of forces, one that the method can use."""
@@ -422,16 +422,3 @@ def _thermal(
         S[n] = GAS_CONSTANT * (weight @ (x * e / (1 - e) - np.log1p(-e)))
         C[n] = GAS_CONSTANT * (weight @ (x**2 * e / (1 - e) ** 2))
     return Thermal(T, F * EV_TO_KJ_PER_MOL, S, C)
-
-
-def _write(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Write a file under a temporary name first."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        file.write(content)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
-    return path
