@@ -1,3 +1,41 @@
 """Analyses: screening of crystals, alloys, and the errors of spectra."""
 
-__all__: list[str] = []
+from euclidium.analyze.baselines import Guess as Guess
+from euclidium.analyze.baselines import Lookup as Lookup
+from euclidium.analyze.baselines import mean_spectrum as mean_spectrum
+from euclidium.analyze.baselines import nearest_compositions as nearest_compositions
+from euclidium.analyze.scores import Calibration as Calibration
+from euclidium.analyze.scores import auroc as auroc
+from euclidium.analyze.scores import calibration as calibration
+from euclidium.analyze.scores import coverage as coverage
+from euclidium.analyze.scores import roc as roc
+from euclidium.analyze.spectra import CrystalErrors as CrystalErrors
+from euclidium.analyze.spectra import Prediction as Prediction
+from euclidium.analyze.spectra import SpectrumErrors as SpectrumErrors
+from euclidium.analyze.spectra import compare as compare
+from euclidium.analyze.spectra import crystal_system as crystal_system
+from euclidium.analyze.spectra import evaluate_spectra as evaluate_spectra
+from euclidium.analyze.spectra import mean_frequency as mean_frequency
+from euclidium.analyze.spectra import reduced_formula as reduced_formula
+from euclidium.analyze.spectra import wasserstein as wasserstein
+
+__all__ = [
+    "Calibration",
+    "CrystalErrors",
+    "Guess",
+    "Lookup",
+    "Prediction",
+    "SpectrumErrors",
+    "auroc",
+    "calibration",
+    "compare",
+    "coverage",
+    "crystal_system",
+    "evaluate_spectra",
+    "mean_frequency",
+    "mean_spectrum",
+    "nearest_compositions",
+    "reduced_formula",
+    "roc",
+    "wasserstein",
+]

@@ -28,6 +28,8 @@ from euclidium.atoms.reader import read_structures as read_structures
 from euclidium.atoms.references import reference_energies as reference_energies
 from euclidium.atoms.spectra import read_phonons as read_phonons
 from euclidium.atoms.spectra import write_phonons as write_phonons
+from euclidium.atoms.spectra_split import composition_split as composition_split
+from euclidium.atoms.spectra_split import held_out as held_out
 from euclidium.atoms.splits import Split as Split
 from euclidium.atoms.splits import split_indices as split_indices
 from euclidium.atoms.statistics import Statistics as Statistics
@@ -54,10 +56,12 @@ __all__ = [
     "chemical_symbol",
     "collate",
     "compact_supercell",
+    "composition_split",
     "embedded",
     "embedded_file",
     "embedded_names",
     "find_labels",
+    "held_out",
     "interpolate",
     "neighbor_list",
     "parse_substitution",

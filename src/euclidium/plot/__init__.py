@@ -16,6 +16,14 @@ from euclidium.plot.page import Table as Table
 from euclidium.plot.page import figure_html as figure_html
 from euclidium.plot.page import report as report
 from euclidium.plot.page import write_report as write_report
+from euclidium.plot.periodic import periodic_table as periodic_table
+from euclidium.plot.scores import calibration_curve as calibration_curve
+from euclidium.plot.scores import density_parity as density_parity
+from euclidium.plot.scores import measured_parity as measured_parity
+from euclidium.plot.scores import ranking_bars as ranking_bars
+from euclidium.plot.scores import roc_curve as roc_curve
+from euclidium.plot.spectra import quartile_panel as quartile_panel
+from euclidium.plot.spectra import spectrum as spectrum
 
 __all__ = [
     "COLORS",
@@ -24,14 +32,22 @@ __all__ = [
     "Section",
     "Table",
     "bands",
+    "calibration_curve",
     "canvas",
+    "density_parity",
     "dos",
     "energy_drift",
     "figure_html",
     "heat_capacity",
     "learning_curve",
+    "measured_parity",
     "parity",
+    "periodic_table",
+    "quartile_panel",
+    "ranking_bars",
     "report",
+    "roc_curve",
+    "spectrum",
     "temperature",
     "write_report",
 ]
