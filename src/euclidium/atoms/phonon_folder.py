@@ -152,7 +152,7 @@ def _names() -> tuple[str, ...]:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     needed = ("fine", "fine_offset", "fine_start_cm1", "fine_pitch_cm1")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in (*needed, "dos51", "dos51_offset", "T")}
     except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
