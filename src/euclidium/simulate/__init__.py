@@ -1,5 +1,11 @@
 """What a potential is for: an ASE calculator, molecular dynamics, relaxation and phonons."""
 
+from euclidium.simulate.animation import Mode as Mode
+from euclidium.simulate.animation import mode as mode
+from euclidium.simulate.band_irreps import DegenerateSet as DegenerateSet
+from euclidium.simulate.band_irreps import PointIrreps as PointIrreps
+from euclidium.simulate.band_irreps import band_irreps as band_irreps
+from euclidium.simulate.band_irreps import path_irreps as path_irreps
 from euclidium.simulate.calculator import Calculator as Calculator
 from euclidium.simulate.calculator import Model as Model
 from euclidium.simulate.gruneisen import Gruneisen as Gruneisen
@@ -25,21 +31,27 @@ from euclidium.simulate.supercell import supercell_matrix as supercell_matrix
 __all__ = [
     "Bands",
     "Calculator",
+    "DegenerateSet",
     "DensityOfStates",
     "Gruneisen",
     "MDFrame",
     "MDResult",
+    "Mode",
     "Model",
     "Phonons",
+    "PointIrreps",
     "QuasiHarmonic",
     "Relaxation",
     "Thermal",
     "UnstableRun",
+    "band_irreps",
     "force_constants",
     "gruneisen",
     "hessian",
     "hessian_products",
     "md",
+    "mode",
+    "path_irreps",
     "phonons",
     "quasi_harmonic",
     "relax",
