@@ -42,7 +42,7 @@ def test_occupations_and_neighbours_are_repeated():
     assert per_atom[0] == per_atom[1]
 
 
-@given(n=st.integers(1, 24), seed=st.integers(0, 1000))
+@given(n=st.integers(1, 12), seed=st.integers(0, 1000))
 def test_compact_cells_are_cells(n: int, seed: int):
     cell = np.eye(3) * 3 + np.random.default_rng(seed).normal(size=(3, 3)) * 0.5
     matrix = compact_supercell(cell, n)

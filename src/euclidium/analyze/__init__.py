@@ -1,9 +1,19 @@
 """Analyses: screening of crystals, alloys, and the errors of spectra."""
 
+from euclidium.analyze.alloys import AlloyCheck as AlloyCheck
+from euclidium.analyze.alloys import Spectral as Spectral
+from euclidium.analyze.alloys import Sweep as Sweep
+from euclidium.analyze.alloys import averaged as averaged
+from euclidium.analyze.alloys import check_alloy as check_alloy
+from euclidium.analyze.alloys import from_frequencies as from_frequencies
+from euclidium.analyze.alloys import misplaced as misplaced
+from euclidium.analyze.alloys import sweep as sweep
 from euclidium.analyze.baselines import Guess as Guess
 from euclidium.analyze.baselines import Lookup as Lookup
 from euclidium.analyze.baselines import mean_spectrum as mean_spectrum
 from euclidium.analyze.baselines import nearest_compositions as nearest_compositions
+from euclidium.analyze.quasirandom import Quasirandom as Quasirandom
+from euclidium.analyze.quasirandom import special_quasirandom as special_quasirandom
 from euclidium.analyze.scores import Calibration as Calibration
 from euclidium.analyze.scores import auroc as auroc
 from euclidium.analyze.scores import calibration as calibration
@@ -20,22 +30,32 @@ from euclidium.analyze.spectra import reduced_formula as reduced_formula
 from euclidium.analyze.spectra import wasserstein as wasserstein
 
 __all__ = [
+    "AlloyCheck",
     "Calibration",
     "CrystalErrors",
     "Guess",
     "Lookup",
     "Prediction",
+    "Quasirandom",
+    "Spectral",
     "SpectrumErrors",
+    "Sweep",
     "auroc",
+    "averaged",
     "calibration",
+    "check_alloy",
     "compare",
     "coverage",
     "crystal_system",
     "evaluate_spectra",
+    "from_frequencies",
     "mean_frequency",
     "mean_spectrum",
+    "misplaced",
     "nearest_compositions",
     "reduced_formula",
     "roc",
+    "special_quasirandom",
+    "sweep",
     "wasserstein",
 ]

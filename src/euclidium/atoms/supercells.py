@@ -57,21 +57,45 @@ def compact_supercell(cell: Float[np.ndarray, "3 3"], n: int) -> Int[np.ndarray,
     >>> compact_supercell(np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]), 8).tolist()
     [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
     """
+    return compact_supercells(cell, n)[0]
+
+
+def compact_supercells(
+    cell: Float[np.ndarray, "3 3"], n: int, count: int = 1, shape: float = 0.0
+) -> list[Int[np.ndarray, "3 3"]]:
+    """Different supercells of ``n`` unit cells, the most compact first, as matrices.
+
+    At most ``count``, whose shortest vector is at least ``shape`` of the longest there is. Of
+    superlattices with the same distances of images only one is given. Raises ``DataError`` as
+    :func:`compact_supercell`.
+
+    >>> fcc = np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    >>> [len(compact_supercells(fcc, n, count=10, shape=0.7)) for n in (1, 4, 8)]
+    [1, 7, 9]
+    """
     if n < 1:
         raise DataError(f"a supercell has one unit cell or more, got {n}")
     reduced = minkowski_reduce(cell)[1]
-    # the shortest vector of a lattice of this volume is no longer than √2 ∛V
-    reach = 1.01 * np.sqrt(2) * np.cbrt(n * abs(np.linalg.det(cell)))
+    # the shortest vector of a lattice of this volume is no longer than 2^(1/6) ∛V
+    reach = 1.5 * np.cbrt(n * abs(np.linalg.det(cell)))
     heights = 1 / np.linalg.norm(np.linalg.inv(reduced @ cell), axis=0)
     spans = [np.arange(-int(reach / h) - 1, int(reach / h) + 2) for h in heights]
     vectors = np.stack(np.meshgrid(*spans), axis=-1).reshape(-1, 3) @ reduced
     lengths = np.linalg.norm(vectors @ cell, axis=1)
     order = np.argsort(lengths, kind="stable")[1:]
-    vectors, lengths = vectors[order], lengths[order]
-    forms = list(_hermite(n))
-    shortest = np.array([lengths[np.argmax(_contains(form, vectors))] for form in forms])
-    best = [forms[k] for k in np.flatnonzero(shortest > shortest.max() - 1e-6)[:64]]
-    return max((_reduced(form, cell) for form in best), key=lambda m: _width(m @ cell))
+    vectors, lengths = vectors[order], lengths[order].round(6)
+    found: dict[tuple[float, ...], np.ndarray] = {}
+    for form in _hermite(n):
+        own = lengths[_contains(form, vectors)]
+        found.setdefault(tuple(own[own < reach]), form)
+    longest = max(signature[0] for signature in found)
+    cells = [
+        (signature[0], _reduced(form, cell))
+        for signature, form in found.items()
+        if signature[0] >= shape * longest
+    ]
+    cells.sort(key=lambda item: (-item[0], -round(_width(item[1] @ cell), 6)))
+    return [matrix for _, matrix in cells[:count]]
 
 
 def _hermite(n: int) -> Iterator[np.ndarray]:

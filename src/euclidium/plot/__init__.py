@@ -1,5 +1,6 @@
 """Figures and reports: arrays in, matplotlib axes or a self-contained HTML page out."""
 
+from euclidium.plot.alloys import alloy_sweep as alloy_sweep
 from euclidium.plot.canvas import COLORS as COLORS
 from euclidium.plot.canvas import canvas as canvas
 from euclidium.plot.curves import bands as bands
@@ -31,6 +32,7 @@ __all__ = [
     "Picture",
     "Section",
     "Table",
+    "alloy_sweep",
     "bands",
     "calibration_curve",
     "canvas",
