@@ -1,9 +1,12 @@
 """Which atoms of a crystal its space group maps onto each other."""
 
+import warnings
+from typing import Any
+
 import numpy as np
 import spglib
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.structure import Structure
@@ -31,7 +34,7 @@ def find_orbits(structure: Structure, tolerance: float = TOLERANCE) -> Orbits:
         return Orbits.trivial(structure.n_atoms)
     fractional = structure.positions @ np.linalg.inv(structure.cell)
     kinds = _kinds(structure)
-    found = spglib.get_symmetry_dataset((structure.cell, fractional, kinds), symprec=tolerance)
+    found = space_group((structure.cell, fractional, kinds), tolerance)
     if found is None:
         return Orbits.trivial(structure.n_atoms)
     representatives, members = np.unique(found.equivalent_atoms, return_inverse=True)
@@ -45,7 +48,29 @@ def find_orbits(structure: Structure, tolerance: float = TOLERANCE) -> Orbits:
     )
     if rotations is None:
         return Orbits.trivial(structure.n_atoms)
-    return Orbits(*(torch.from_numpy(a) for a in (representatives, members, rotations)))
+    arrays = representatives.astype(np.int64), members.astype(np.int64), rotations
+    return Orbits(*(torch.from_numpy(array) for array in arrays))
+
+
+def space_group(
+    crystal: tuple[Any, Any, Any],
+    tolerance: float = TOLERANCE,
+) -> Any:
+    """spglib's description of a crystal's symmetry, None if it finds none.
+
+    The crystal is given by its cell (rows are vectors, Å), positions in lattice vectors and kinds
+    of atoms; atoms may be off by the tolerance (Å).
+
+    >>> space_group((np.eye(3), np.zeros((1, 3)), [84])).international
+    'Pm-3m'
+    """
+    missing: Any = getattr(spglib, "SpglibError", ())
+    with warnings.catch_warnings():  # about how spglib will report what it does not find
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return spglib.get_symmetry_dataset(crystal, symprec=tolerance)
+        except missing:
+            return None
 
 
 def symmetric_graph(structure: Structure, cutoff: float, tolerance: float = TOLERANCE) -> Graph:
@@ -62,7 +87,7 @@ def symmetric_graph(structure: Structure, cutoff: float, tolerance: float = TOLE
     return graph.reduced(find_orbits(structure, tolerance))
 
 
-def _kinds(structure: Structure) -> Int[np.ndarray, " atom"]:
+def _kinds(structure: Structure) -> Integer[np.ndarray, " atom"]:
     """A number for each kind of site."""
     if structure.occupations is None:
         return np.asarray(structure.species)
@@ -72,8 +97,8 @@ def _kinds(structure: Structure) -> Int[np.ndarray, " atom"]:
 def _rotations(
     cell: Float[np.ndarray, "3 3"],
     fractional: Float[np.ndarray, "atom 3"],
-    origin: Int[np.ndarray, " atom"],
-    rotations: Int[np.ndarray, "operation 3 3"],
+    origin: Integer[np.ndarray, " atom"],
+    rotations: Integer[np.ndarray, "operation 3 3"],
     translations: Float[np.ndarray, "operation 3"],
     tolerance: float,
 ) -> Float[np.ndarray, "atom 3 3"] | None:

@@ -12,6 +12,7 @@ class Task(str, Enum):
     """What can be learned."""
 
     potential = "potential"
+    spectrum = "spectrum"
 
 
 def config(
@@ -26,6 +27,5 @@ def config(
 
     from euclidium.train.config import render_defaults
 
-    del task  # there is one task, so far
-    text = render_defaults()
+    text = render_defaults(task.value)
     return Report(yaml.safe_load(text), (text.rstrip("\n"),))

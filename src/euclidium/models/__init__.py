@@ -5,15 +5,26 @@ from euclidium.models.compiled import freeze as freeze
 from euclidium.models.config import NequIPConfig as NequIPConfig
 from euclidium.models.config import PotentialConfig as PotentialConfig
 from euclidium.models.config import RadialConfig as RadialConfig
+from euclidium.models.config import SpectrumConfig as SpectrumConfig
+from euclidium.models.elements import ElementEmbedding as ElementEmbedding
+from euclidium.models.elements import element_properties as element_properties
 from euclidium.models.nequip import NequIP as NequIP
 from euclidium.models.potential import Potential as Potential
 from euclidium.models.potential import Prediction as Prediction
+from euclidium.models.shipped import shipped as shipped
+from euclidium.models.shipped import shipped_names as shipped_names
+from euclidium.models.spectrum import Spectrum as Spectrum
+from euclidium.models.spectrum import SpectrumPrediction as SpectrumPrediction
+from euclidium.models.spectrum import SpectrumResult as SpectrumResult
+from euclidium.models.spectrum import check_crystal as check_crystal
+from euclidium.models.spectrum import combine as combine
 from euclidium.models.storage import ModelFileError as ModelFileError
 from euclidium.models.storage import describe as describe
 from euclidium.models.storage import load as load
 from euclidium.models.storage import save as save
 
 __all__ = [
+    "ElementEmbedding",
     "ModelFileError",
     "NequIP",
     "NequIPConfig",
@@ -21,9 +32,18 @@ __all__ = [
     "PotentialConfig",
     "Prediction",
     "RadialConfig",
+    "Spectrum",
+    "SpectrumConfig",
+    "SpectrumPrediction",
+    "SpectrumResult",
+    "check_crystal",
+    "combine",
     "compile_radial",
     "describe",
+    "element_properties",
     "freeze",
     "load",
     "save",
+    "shipped",
+    "shipped_names",
 ]

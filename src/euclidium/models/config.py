@@ -48,6 +48,9 @@ class NequIPConfig(Config):
     lmax: int = Field(2, ge=0, description="largest degree l of features and harmonics")
     layers: int = Field(3, ge=1, description="number of interaction layers")
     parity: bool = Field(False, description="also features whose parity is not (-1)^l")
+    modulation: bool = Field(
+        False, description="the first features of an atom scale each channel of its messages"
+    )
     radial: RadialConfig = Field(RadialConfig(), description="radial functions and their network")
 
 
@@ -77,3 +80,56 @@ class PotentialConfig(Config):
         if not species or len(set(species)) != len(species):
             raise ValueError(f"list each species once, got {list(species)}")
         return species
+
+
+class SpectrumConfig(Config):
+    """A model of phonon spectra: its network, its grid of frequencies, and how it reads out.
+
+    ``grid`` lists pieces of equal intervals, each (start, stop, width) in cm⁻¹. ``curve`` is
+    ``modes`` for a curve of three modes an atom from every site, or ``maximum`` for one that is
+    scaled to its largest value and says nothing of the amplitude, as in Chen et al. 2021.
+
+    >>> SpectrumConfig(grid=[(-100, 1000, 20)]).n_intervals
+    55
+    """
+
+    cutoff: float = Field(5.0, gt=0, description="cutoff radius, Å")
+    network: NequIPConfig = NequIPConfig(channels=64, modulation=True)
+    mean_neighbors: float = Field(45.0, gt=0, description="mean number of neighbours of an atom")
+    elements: Literal["properties", "masses"] = Field(
+        "properties", description="what describes an element: its properties, or its mass alone"
+    )
+    grid: tuple[tuple[float, float, float], ...] = Field(
+        ((-300, 1000, 10), (1000, 2000, 20), (2000, 4600, 40)),
+        description="pieces of equal intervals of frequency: start, stop, width, cm⁻¹",
+    )
+    curve: Literal["modes", "maximum"] = Field("modes", description="what the curve is scaled to")
+    hidden: int = Field(256, ge=1, description="width of the networks that read out")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
+    members: int = Field(1, ge=1, description="networks whose predictions are averaged")
+    symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystal's symmetry, Å")
+    uncertainty: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="of each quantity: its error, and what each unit of disagreement adds to it",
+    )
+    dtype: Literal["float32", "float64"] = Field("float32", description="type of the network")
+
+    @field_validator("grid")
+    @classmethod
+    def _pieces_that_join(
+        cls, grid: tuple[tuple[float, float, float], ...]
+    ) -> tuple[tuple[float, float, float], ...]:
+        for n, (start, stop, width) in enumerate(grid):
+            count = (stop - start) / width if width > 0 else 0.0
+            if count < 1 or abs(count - round(count)) > 1e-9:
+                raise ValueError(f"from {start} to {stop} there are {count:g} intervals of {width}")
+            if n and start != grid[n - 1][1]:
+                raise ValueError(f"a piece of the grid begins at {start}, not where the last ended")
+        if not grid:
+            raise ValueError("a grid has at least one piece: start, stop and width in cm⁻¹")
+        return grid
+
+    @property
+    def n_intervals(self) -> int:
+        """Number of intervals of the grid."""
+        return sum(round((stop - start) / width) for start, stop, width in self.grid)

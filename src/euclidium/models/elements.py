@@ -47,7 +47,7 @@ class ElementEmbedding(nn.Module):
         occupations: Float[Tensor, "site element"] | None = None,
     ) -> Float[Tensor, "site width"]:
         """Features of sites with one element each, or mixed by their occupations."""
-        rows = self.rows
+        rows: Tensor = self.rows
         if self.training and self.dropout > 0:
             rows = rows * (torch.rand(len(rows), 1, device=rows.device) >= self.dropout)
         table = self.network(self.properties) + rows

@@ -1,5 +1,6 @@
 """The NequIP network: an equivariant backbone of convolutions and gates."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -23,6 +24,7 @@ from euclidium.nn.radial import (
 )
 from euclidium.o3.irreps import Irrep, Irreps
 from euclidium.ops.harmonics import lengths, spherical_harmonics
+from euclidium.ops.orbits import Orbits, Spread
 from euclidium.ops.reference import split_blocks
 from euclidium.ops.segments import Edges
 
@@ -36,7 +38,9 @@ class NequIP(nn.Module):
 
     and the last keeps even scalars only, so that ``irreps_out`` is ``channels x 0e``. ``inputs``
     names extra features of the atoms by their irreps; they join the species at the first layer.
-    ``calibrate=False`` leaves out the scaling of the initial weights, for weights that are
+    With ``modulation`` the scalars among these first features scale the messages of each channel,
+    x ← Gate((1 + A s) · Linear(…) + …): so what an atom makes of its neighbours depends on what it
+    is. ``calibrate=False`` leaves out the scaling of the initial weights, for weights that are
     replaced.
 
     Batzner et al., Nat. Commun. 13, 2453 (2022), https://doi.org/10.1038/s41467-022-29939-5
@@ -57,15 +61,18 @@ class NequIP(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs = {name: Irreps(irreps) for name, irreps in (inputs or {}).items()}
+        self.lmax = config.lmax
         self.irreps_edge = Irreps.spherical_harmonics(config.lmax)
         self.embedding = nn.Parameter(torch.randn(n_species, config.channels))
         irreps = sum(self.inputs.values(), Irreps([(config.channels, Irrep(0, 1))]))
+        self.scalars = _scalars(irreps)
+        first = len(self.scalars) if config.modulation else 0
         layers = []
         for n in range(config.layers):
             target = _hidden(config) if n < config.layers - 1 else Irreps(f"{config.channels}x0e")
             basis = radial_basis(config.radial, cutoff)
             layer = Interaction(
-                irreps, self.irreps_edge, target, basis, config, n_species, mean_neighbors
+                irreps, self.irreps_edge, target, basis, config, n_species, mean_neighbors, first
             )
             layers.append(layer)
             irreps = layer.irreps_out
@@ -85,12 +92,32 @@ class NequIP(nn.Module):
 
         Raises ``ValueError`` if a declared input is missing or has the wrong width.
         """
+        return self.states(species, vectors, edges, inputs)[-1]
+
+    def states(
+        self,
+        species: Int[Tensor, " site"],
+        vectors: Float[Tensor, "edge 3"],
+        edges: Edges,
+        inputs: Mapping[str, Tensor],
+        orbits: Orbits | None = None,
+    ) -> list[Float[Tensor, "site _"]]:
+        """The features after each layer, the last as ``forward`` gives them.
+
+        With ``orbits`` the edges end at their representatives only, and species, inputs and results
+        are those of the representatives: what an atom equivalent to one sends to its neighbours
+        follows by rotation. Raises as ``forward`` does.
+        """
         harmonics = spherical_harmonics(self.irreps_edge, vectors)
         distances = lengths(vectors)
         x = torch.cat([self.embedding[species], *self._extra(inputs, vectors)], dim=-1)
+        first = x[:, self.scalars]
+        spread = None if orbits is None else Spread(orbits, self.lmax, vectors.dtype)
+        found = []
         for layer in self.layers:
-            x = layer(x, species, harmonics, distances, edges)
-        return x
+            x = layer(x, species, harmonics, distances, edges, first, spread)
+            found.append(x)
+        return found
 
     @torch.no_grad()
     def _calibrate(self, cutoff: float, mean_neighbors: float) -> None:
@@ -106,9 +133,10 @@ class NequIP(nn.Module):
         x = torch.cat([self.embedding[species], extra], dim=-1)
         harmonics = spherical_harmonics(self.irreps_edge, vectors).to(x)
         distances = lengths(vectors).to(x)
+        first = x[:, self.scalars]
         for layer in self.layers:
             assert isinstance(layer, Interaction)
-            x = layer.calibrate(x, species, harmonics, distances, edges)
+            x = layer.calibrate(x, species, harmonics, distances, edges, first)
 
     def _extra(self, inputs: Mapping[str, Tensor], like: Tensor) -> list[Tensor]:
         """The extra input features, checked."""
@@ -138,6 +166,7 @@ class Interaction(nn.Module):
         config: NequIPConfig,
         n_species: int,
         mean_neighbors: float,
+        first: int = 0,
     ) -> None:
         super().__init__()
         reachable = {ir for a in irreps_in for b in irreps_edge for ir in a.ir * b.ir}
@@ -157,6 +186,11 @@ class Interaction(nn.Module):
         self.down = Linear(self.convolution.irreps_out, self.gate.irreps_in)
         self.self_connection = Linear(irreps_in, self.gate.irreps_in, n_species=n_species)
         self.irreps_out = self.gate.irreps_out
+        self.modulation: nn.Linear | None = None
+        if first > 0:
+            self.modulation = nn.Linear(first, sum(block.mul for block in self.gate.irreps_in))
+            nn.init.normal_(self.modulation.weight, std=0.3 / math.sqrt(first))
+            nn.init.zeros_(self.modulation.bias)
         self.register_buffer("shares", self._shares(), persistent=False)
 
     def forward(
@@ -166,15 +200,35 @@ class Interaction(nn.Module):
         harmonics: Float[Tensor, "edge irreps_edge"],
         distances: Float[Tensor, " edge"],
         edges: Edges,
+        first: Float[Tensor, "atom scalar"] | None = None,
+        spread: Spread | None = None,
     ) -> Float[Tensor, "atom irreps_out"]:
-        """The features after this layer."""
-        messages = self.convolution(self.up(x), harmonics, distances, edges)
-        return self._update(messages, x, species)
+        """The features after this layer; ``first`` are the scalars before the first one."""
+        messages = self._messages(x, harmonics, distances, edges, spread)
+        return self._update(messages, x, species, first)
 
-    def _update(self, messages: Tensor, x: Tensor, species: Tensor) -> Tensor:
+    def _messages(
+        self,
+        x: Tensor,
+        harmonics: Tensor,
+        distances: Tensor,
+        edges: Edges,
+        spread: Spread | None = None,
+    ) -> Tensor:
+        """What the neighbours send."""
+        sent = self.up(x)
+        if spread is None:
+            return self.convolution(sent, harmonics, distances, edges)
+        sent = spread(sent, self.up.irreps_out)
+        return self.convolution(sent, harmonics, distances, edges)[spread.representatives]
+
+    def _update(self, messages: Tensor, x: Tensor, species: Tensor, first: Tensor | None) -> Tensor:
         """Messages and self-connection, mixed and gated."""
-        mixed = self.down(messages) + self.self_connection(x, species)
-        return self.gate(mixed * self.shares)
+        mixed = self.down(messages)
+        if self.modulation is not None and first is not None:
+            factors = _by_channel(1 + self.modulation(first), self.gate.irreps_in)
+            mixed = mixed * factors
+        return self.gate((mixed + self.self_connection(x, species)) * self.shares)
 
     @torch.no_grad()
     def calibrate(
@@ -184,12 +238,13 @@ class Interaction(nn.Module):
         harmonics: Float[Tensor, "edge irreps_edge"],
         distances: Float[Tensor, " edge"],
         edges: Edges,
+        first: Float[Tensor, "atom scalar"] | None = None,
     ) -> Float[Tensor, "atom irreps_out"]:
         """Scale the weights to messages and self-connection of unit variance here.
 
         Returns the features after this layer, as ``forward`` then would.
         """
-        messages = self.convolution(self.up(x), harmonics, distances, edges)
+        messages = self._messages(x, harmonics, distances, edges)
         for linear, values in (
             (self.down, self.down(messages)),
             (self.self_connection, self.self_connection(x, species)),
@@ -200,7 +255,7 @@ class Interaction(nn.Module):
                 same = [values for values, block in pairs if block.ir == ir]
                 square = torch.cat(same, dim=-1).square().mean()
                 linear.weights[str(ir)].mul_(torch.where(square > 0, square, 1.0).rsqrt())
-        return self._update(messages, x, species)
+        return self._update(messages, x, species, first)
 
     def _shares(self) -> Tensor:
         """1/√2 where messages and self-connection add up, 1 where there is one of them."""
@@ -209,6 +264,24 @@ class Interaction(nn.Module):
             for block in self.gate.irreps_in
         ]
         return torch.cat(shares)
+
+
+def _scalars(irreps: Irreps) -> list[int]:
+    """The columns of features that hold even scalars."""
+    columns: list[int] = []
+    start = 0
+    for block in irreps:
+        if block.ir == Irrep(0, 1):
+            columns += range(start, start + block.dim)
+        start += block.dim
+    return columns
+
+
+def _by_channel(values: Tensor, irreps: Irreps) -> Tensor:
+    """One value for each channel, repeated for the components of its irrep."""
+    parts = values.split([block.mul for block in irreps], dim=-1)
+    pairs = zip(parts, irreps, strict=True)
+    return torch.cat([part.repeat(1, block.ir.dim) for part, block in pairs], dim=-1)
 
 
 def radial_basis(config: RadialConfig, cutoff: float) -> Enveloped:

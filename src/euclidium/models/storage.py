@@ -14,13 +14,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from euclidium.models.config import PotentialConfig
+from euclidium.models.config import PotentialConfig, SpectrumConfig
 from euclidium.models.potential import DTYPES, Potential
+from euclidium.models.spectrum import Spectrum
 from euclidium.o3.convention import CONVENTION
 
 KEY = "euclidium"
 SCHEMA = 1
-UNITS = {"length": "Å", "energy": "eV", "forces": "eV/Å", "stress": "eV/Å³, tension positive"}
+UNITS = {
+    "potential": {
+        "length": "Å",
+        "energy": "eV",
+        "forces": "eV/Å",
+        "stress": "eV/Å³, tension positive",
+    },
+    "spectrum": {"length": "Å", "frequency": "cm⁻¹", "modes": "three for each atom"},
+}
+Model = Potential | Spectrum
 
 
 class ModelFileError(ValueError):
@@ -28,16 +38,18 @@ class ModelFileError(ValueError):
 
 
 def save(
-    model: Potential,
+    model: Model,
     path: str | os.PathLike[str],
     metrics: Mapping[str, Any] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    half: bool = False,
 ) -> None:
     """Write a model to one file, under a temporary name first.
 
     The header holds the schema version, the sign conventions, the configuration, units, metrics,
     provenance and a checksum; ``metrics`` and ``provenance`` are any JSON values. The same model
-    gives the same bytes.
+    gives the same bytes. ``half`` keeps the weights with half the digits, in half the space; the
+    model is loaded with the type of its configuration.
 
     >>> import tempfile, pathlib
     >>> from euclidium.models.config import NequIPConfig
@@ -48,12 +60,15 @@ def save(
     ...     load(file).config.species
     ('Si',)
     """
+    task = "spectrum" if isinstance(model, Spectrum) else "potential"
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    if half:
+        tensors = {k: t.half() if t.is_floating_point() else t for k, t in tensors.items()}
     header = {
         "schema": SCHEMA,
-        "task": "potential",
+        "task": task,
         "convention": CONVENTION,
-        "units": UNITS,
+        "units": UNITS[task],
         "config": model.config.model_dump(mode="json"),
         "metrics": dict(metrics or {}),
         "provenance": dict(provenance or {}),
@@ -73,8 +88,8 @@ def load(
     path: str | os.PathLike[str],
     device: torch.device | str = "cpu",
     dtype: str | None = None,
-) -> Potential:
-    """Read a model, in evaluation mode.
+) -> Any:
+    """Read a model, in evaluation mode: a ``Potential`` or a ``Spectrum``, as the file says.
 
     ``dtype`` is ``"float32"`` or ``"float64"``; without it the type in which the model was trained.
 
@@ -87,8 +102,7 @@ def load(
     """
     header, tensors = _read(Path(path))
     try:
-        config = PotentialConfig.model_validate(header["config"])
-        model = Potential(config, calibrate=False)
+        model = _build(header)
         model.load_state_dict(tensors)
     except (KeyError, ValidationError, RuntimeError) as error:
         raise ModelFileError(
@@ -114,6 +128,13 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     'eV/Å'
     """
     return _read(Path(path))[0]
+
+
+def _build(header: Mapping[str, Any]) -> Model:
+    """The model that a header describes, its weights not yet those of the file."""
+    if header["task"] == "spectrum":
+        return Spectrum(SpectrumConfig.model_validate(header["config"]), calibrate=False)
+    return Potential(PotentialConfig.model_validate(header["config"]), calibrate=False)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -68,7 +68,7 @@ class Spread:
     """
 
     def __init__(self, orbits: Orbits, lmax: int, dtype: torch.dtype) -> None:
-        self.members = orbits.members
+        self.members, self.representatives = orbits.members, orbits.representatives
         rotations = orbits.rotations
         self.parity = torch.linalg.det(rotations).round().to(dtype)[:, None, None]
         matrices = [rotations.new_ones(len(rotations), 1, 1), rotations]

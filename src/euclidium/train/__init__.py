@@ -19,7 +19,11 @@ from euclidium.train.potential import PotentialTask as PotentialTask
 from euclidium.train.potential import evaluate as evaluate
 from euclidium.train.result import Result as Result
 from euclidium.train.run import train as train
+from euclidium.train.settings import RunConfig as RunConfig
+from euclidium.train.settings import SpectrumTrainConfig as SpectrumTrainConfig
 from euclidium.train.settings import TrainConfig as TrainConfig
+from euclidium.train.spectrum import SpectrumTask as SpectrumTask
+from euclidium.train.spectrum import spectrum_graph as spectrum_graph
 from euclidium.train.state import Progress as Progress
 from euclidium.train.task import Task as Task
 
@@ -32,7 +36,10 @@ __all__ = [
     "Quantity",
     "Result",
     "Row",
+    "RunConfig",
     "RunError",
+    "SpectrumTask",
+    "SpectrumTrainConfig",
     "Task",
     "Term",
     "TrainConfig",
@@ -43,6 +50,7 @@ __all__ = [
     "penalty",
     "render_config",
     "render_defaults",
+    "spectrum_graph",
     "stress_term",
     "total_loss",
     "train",

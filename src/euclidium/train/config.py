@@ -12,16 +12,22 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from euclidium.atoms.embedded import embedded_names
-from euclidium.train.settings import DataSettings, TrainConfig
+from euclidium.train.settings import (
+    DataSettings,
+    RunConfig,
+    SpectrumTrainConfig,
+    TrainConfig,
+)
 
 REQUIRED = {"data": "train.xyz", "task": "potential", "output": "run"}
+TASKS: dict[str, type[RunConfig]] = {"potential": TrainConfig, "spectrum": SpectrumTrainConfig}
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be used: one sentence that says where and what to write."""
 
 
-def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> TrainConfig:
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> RunConfig:
     r"""Read a configuration; ``overrides`` replace single values, like ``training.epochs=5``.
 
     Paths in the file are relative to the file, and absolute in the result. Raises ``ConfigError``
@@ -40,14 +46,15 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     values, lines = _read(path)
     for override in overrides:
         _override(values, override)
+    record = record_of(values)
     try:
-        config = TrainConfig.model_validate(values)
+        config = record.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_sentence(error, values, path, lines)) from None
+        raise ConfigError(_sentence(error, values, path, lines, record)) from None
     return _resolve(config, path.absolute().parent)
 
 
-def render_config(config: TrainConfig) -> str:
+def render_config(config: RunConfig) -> str:
     """A configuration as YAML, every value written out.
 
     >>> config = TrainConfig(data="train.xyz", task="potential", output="run", seed=3)
@@ -57,24 +64,38 @@ def render_config(config: TrainConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def read_rendered(text: str) -> TrainConfig:
+def read_rendered(text: str) -> RunConfig:
     """The configuration of ``render_config``.
 
     >>> config = TrainConfig(data="train.xyz", task="potential", output="run", seed=3)
     >>> read_rendered(render_config(config)) == config
     True
     """
-    return TrainConfig.model_validate(yaml.safe_load(text))
+    values = yaml.safe_load(text)
+    return record_of(values).model_validate(values)
 
 
-def render_defaults() -> str:
-    """Every key with its default value and what it means, as YAML with comments.
+def record_of(values: Mapping[str, Any]) -> type[RunConfig]:
+    """The record of a configuration's task; that of a potential if it names none that exists.
+
+    >>> record_of({"task": "spectrum"}).__name__
+    'SpectrumTrainConfig'
+    """
+    return TASKS.get(str(values.get("task")), TrainConfig)
+
+
+def render_defaults(task: str = "potential") -> str:
+    """Every key of a task with its default value and what it means, as YAML with comments.
+
+    Raises ``KeyError`` for a task that does not exist.
 
     >>> print(render_defaults()[:96])
     data:                           # the structures: a file, or the keys below
       train: train.xyz
     """
-    return "\n".join(_commented(TrainConfig, 0)) + "\n"
+    record = TASKS[task]
+    text = "\n".join(_commented(record, 0)) + "\n"
+    return text.replace(f"task: {REQUIRED['task']}", f"task: {task}", 1)
 
 
 class _Loader(yaml.SafeLoader):
@@ -137,14 +158,15 @@ def _override(values: dict[str, Any], text: str) -> None:
         raise ConfigError(f"not an override: {text!r}, its value is not YAML") from None
 
 
-def _resolve(config: TrainConfig, base: Path) -> TrainConfig:
+def _resolve(config: RunConfig, base: Path) -> RunConfig:
     """Absolute paths, checked."""
     data = config.data
-    found: dict[str, Any] = {"train": _data_file("train", data.train, base)}
+    folders = isinstance(config, SpectrumTrainConfig)
+    found: dict[str, Any] = {"train": _data_file("train", data.train, base, folders)}
     for name in ("validation", "test"):
         value = getattr(data, name)
         if isinstance(value, str):
-            found[name] = _data_file(name, value, base)
+            found[name] = _data_file(name, value, base, folders)
     if data.cache is not None:
         found["cache"] = str(base / data.cache)
     # model_copy keeps which keys were given, which the loss asks for
@@ -153,10 +175,10 @@ def _resolve(config: TrainConfig, base: Path) -> TrainConfig:
     )
 
 
-def _data_file(key: str, value: str, base: Path) -> str:
+def _data_file(key: str, value: str, base: Path, folders: bool = False) -> str:
     """The absolute path of a file of structures, or the name of an embedded data set."""
     path = base / Path(value).expanduser()
-    if path.is_file():
+    if path.is_file() or (folders and path.is_dir()):
         return str(path)
     if value in embedded_names():
         return value
@@ -174,6 +196,7 @@ def _sentence(
     values: Mapping[str, Any],
     path: Path,
     lines: Mapping[tuple[str, ...], int],
+    record: type[RunConfig],
 ) -> str:
     """What is wrong first, where, and what to write."""
     errors = error.errors(include_url=False)
@@ -184,7 +207,7 @@ def _sentence(
     name = ".".join(place)
     line = f", line {lines[place]}" if place in lines else ""
     if first["type"] == "extra_forbidden":
-        return f"{path}{line}: unknown key '{name}', {_nearest(place)}"
+        return f"{path}{line}: unknown key '{name}', {_nearest(place, record)}"
     if first["type"] == "missing":
         return f"{path}: the key '{name}' is missing, write for example '{_example(place)}'"
     same = [e for e in errors if _place(e, values) == place]
@@ -213,16 +236,16 @@ def _place(error: Mapping[str, Any], values: Any) -> tuple[str, ...]:
     return tuple(place)
 
 
-def _nearest(place: tuple[str, ...]) -> str:
+def _nearest(place: tuple[str, ...], whole: type[RunConfig]) -> str:
     """The right key that an unknown one may have meant."""
     *sections, name = place
-    record: type[BaseModel] = TrainConfig
+    record: type[BaseModel] = whole
     for section in sections:
         record = next(iter(_records(record.model_fields[section].annotation)), record)
     near = difflib.get_close_matches(name, record.model_fields, n=1)
     if near:
         return f"did you mean '{'.'.join([*sections, near[0]])}'?"
-    elsewhere = {key.rpartition(".")[2]: key for key in _keys(TrainConfig)}
+    elsewhere = {key.rpartition(".")[2]: key for key in _keys(whole)}
     near = difflib.get_close_matches(name, elsewhere, n=1, cutoff=0.75)
     if near:
         return f"did you mean '{elsewhere[near[0]]}'?"

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from euclidium.atoms.graph import Graph, collate
 from euclidium.train.parts import Part
-from euclidium.train.settings import TrainConfig
+from euclidium.train.settings import RunConfig
 from euclidium.train.state import RunState
 
 
@@ -68,7 +68,7 @@ class BatchData(LightningDataModule):
     """Loaders of the training and validation batches of a run."""
 
     def __init__(
-        self, training: Part, validation: Part, config: TrainConfig, state: RunState
+        self, training: Part, validation: Part, config: RunConfig, state: RunState
     ) -> None:
         super().__init__()
         self.training, self.validation = training, validation

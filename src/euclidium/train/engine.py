@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from torch import nn
 
 from euclidium.atoms.graph import collate
-from euclidium.models.config import PotentialConfig
+from euclidium.models.config import PotentialConfig, SpectrumConfig
 from euclidium.train.checkpoint import AtomicCheckpointIO
 from euclidium.train.config import ConfigError
 from euclidium.train.data import BatchData, batches_per_epoch
@@ -26,7 +27,13 @@ from euclidium.train.module import Training
 from euclidium.train.parts import Part, Parts
 from euclidium.train.potential import PotentialTask, potential_config
 from euclidium.train.result import Result, provenance
-from euclidium.train.settings import TrainConfig
+from euclidium.train.settings import RunConfig, SpectrumTrainConfig, TrainConfig
+from euclidium.train.spectrum import (
+    SpectrumTask,
+    mean_curve,
+    mean_site_neighbors,
+    spectrum_config,
+)
 from euclidium.train.state import Progress
 from euclidium.train.storage import write_json
 from euclidium.train.task import Task
@@ -43,7 +50,7 @@ CHATTER = (
 
 
 def run(
-    config: TrainConfig, parts: Parts, resume: bool = False, progress: Report | None = None
+    config: RunConfig, parts: Parts, resume: bool = False, progress: Report | None = None
 ) -> Result:
     """Train, measure the best model, and write everything.
 
@@ -84,16 +91,32 @@ def _checkpoint(folder: Path, parts: Parts) -> Mapping[str, Any] | None:
     return checkpoint
 
 
-def _task(config: TrainConfig, parts: Parts, checkpoint: Mapping[str, Any] | None) -> PotentialTask:
+def _task(config: RunConfig, parts: Parts, checkpoint: Mapping[str, Any] | None) -> Task:
     """The task; a resumed run keeps the constants that it began with."""
-    if checkpoint is not None:
-        model = PotentialConfig.model_validate(checkpoint["euclidium"]["kept"]["model"])
+    kept = None if checkpoint is None else checkpoint["euclidium"]["kept"]["model"]
+    if isinstance(config, SpectrumTrainConfig):
+        return _spectrum_task(config, parts, kept)
+    assert isinstance(config, TrainConfig)
+    if kept is not None:
+        model = PotentialConfig.model_validate(kept)
     else:
         model = potential_config(config.model, parts, config.seed)
     return PotentialTask(model, config.loss)
 
 
-def _trainer(config: TrainConfig, validate: bool) -> Trainer:
+def _spectrum_task(
+    config: SpectrumTrainConfig, parts: Parts, kept: Mapping[str, Any] | None
+) -> SpectrumTask:
+    """The task of phonon spectra."""
+    if kept is not None:
+        model, prior = SpectrumConfig.model_validate(kept["model"]), np.array(kept["prior"])
+    else:
+        model = spectrum_config(config.model, mean_site_neighbors(parts.train))
+        prior = mean_curve(parts.train)
+    return SpectrumTask(model, config.loss, prior)
+
+
+def _trainer(config: RunConfig, validate: bool) -> Trainer:
     """Lightning's trainer, without the parts that ours replaces."""
     training = config.training
     plugins: list[Any] = [AtomicCheckpointIO()]

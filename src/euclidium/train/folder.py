@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from euclidium.train.config import ConfigError, read_rendered, render_config
-from euclidium.train.settings import TrainConfig
+from euclidium.train.settings import RunConfig
 from euclidium.train.storage import write_text
 
 CONFIG = "config.yaml"
@@ -56,7 +56,7 @@ def begin(folder: Path, overwrite: bool = False) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def run_in(folder: Path) -> TrainConfig:
+def run_in(folder: Path) -> RunConfig:
     """The configuration of the run in a folder. Raises ``RunError`` if there is none."""
     path = folder / CONFIG
     if not path.is_file():
@@ -64,7 +64,7 @@ def run_in(folder: Path) -> TrainConfig:
     return read_rendered(path.read_text(encoding="utf-8"))
 
 
-def same_config(folder: Path, old: TrainConfig, new: TrainConfig) -> None:
+def same_config(folder: Path, old: RunConfig, new: RunConfig) -> None:
     """Raise ``RunError`` if a run with the old configuration cannot go on with the new one."""
     free = FREE if new.schedule.kind == "cosine" else (*FREE, "training.epochs")
     changed = list(_differences(old.model_dump(mode="json"), new.model_dump(mode="json"), free))
@@ -85,7 +85,7 @@ def same_data(folder: Path, old: Mapping[str, str], new: Mapping[str, str]) -> N
             )
 
 
-def write_config(folder: Path, config: TrainConfig) -> None:
+def write_config(folder: Path, config: RunConfig) -> None:
     """Write the whole configuration into the folder, which is made if need be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

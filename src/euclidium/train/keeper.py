@@ -8,7 +8,7 @@ from typing import Any
 from euclidium.train.folder import CHECKPOINT, MODEL
 from euclidium.train.journal import Journal
 from euclidium.train.module import Keeper, Training
-from euclidium.train.settings import TrainConfig
+from euclidium.train.settings import RunConfig
 from euclidium.train.state import Progress, RunState
 
 
@@ -20,7 +20,7 @@ class RunKeeper(Keeper):
 
     def __init__(
         self,
-        config: TrainConfig,
+        config: RunConfig,
         provenance: Mapping[str, Any],
         report: Callable[[Progress], None] | None = None,
     ) -> None:

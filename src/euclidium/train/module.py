@@ -18,7 +18,7 @@ from euclidium.train.loss import Term, total_loss
 from euclidium.train.metrics import Errors
 from euclidium.train.optimizer import Schedule, optimizer, update_average
 from euclidium.train.seeds import seeded
-from euclidium.train.settings import TrainConfig
+from euclidium.train.settings import RunConfig
 from euclidium.train.state import RunState
 from euclidium.train.task import Task
 
@@ -47,7 +47,7 @@ class Training(LightningModule):
     seeded by (seed, step), so that each step is a function of the weights before it.
     """
 
-    def __init__(self, task: Task, config: TrainConfig, batches: int, keeper: Keeper) -> None:
+    def __init__(self, task: Task, config: RunConfig, batches: int, keeper: Keeper) -> None:
         super().__init__()
         self.task, self.config, self.batches, self.keeper = task, config, batches, keeper
         with seeded(config.seed):

@@ -92,7 +92,7 @@ def read_parts(config: TrainConfig) -> Parts:
     for name in {"validation", "test"} & paths.keys():
         indices[name] = list(range(len(graphs[name])))
     parts = {name: Part(graphs.get(name, graphs["train"]), indices[name]) for name in NAMES}
-    files = {name: _checksum(path) for name, path in paths.items()}
+    files = {name: file_checksum(path) for name, path in paths.items()}
     return Parts(**parts, files=files, indices=indices)
 
 
@@ -121,8 +121,12 @@ def _read(path: Path, part: str, config: TrainConfig) -> Dataset:
     return Dataset.from_file(path, config.model.cutoff, index, keys, cache=data.cache)
 
 
-def _checksum(path: Path) -> str:
-    """Name and SHA-256 of a file."""
+def file_checksum(path: Path) -> str:
+    """Name and SHA-256 of a file.
+
+    >>> file_checksum(Path(__file__))[:16]
+    'parts.py sha256:'
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -11,7 +11,7 @@ import torch
 from euclidium import __version__
 from euclidium.train.metrics import Metrics
 from euclidium.train.parts import Parts
-from euclidium.train.settings import TrainConfig
+from euclidium.train.settings import RunConfig
 from euclidium.train.state import Reason
 
 
@@ -50,7 +50,7 @@ class Result:
         }
 
 
-def provenance(config: TrainConfig, parts: Parts) -> dict[str, Any]:
+def provenance(config: RunConfig, parts: Parts) -> dict[str, Any]:
     """Where a model comes from: data, split, settings and versions, but no path and no time.
 
     Without them the same run gives the same file, byte for byte, wherever and whenever it runs.

@@ -8,12 +8,13 @@ from euclidium.train.journal import check_wandb
 from euclidium.train.parts import read_parts
 from euclidium.train.potential import used_losses
 from euclidium.train.result import Result
-from euclidium.train.settings import TrainConfig
+from euclidium.train.settings import RunConfig, SpectrumTrainConfig, TrainConfig
+from euclidium.train.spectrum_parts import read_spectra
 from euclidium.train.state import Progress
 
 
 def train(
-    config: TrainConfig,
+    config: RunConfig,
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -49,9 +50,13 @@ def train(
     old = run_in(folder) if resume else None
     if old is None and _is_first():
         begin(folder, overwrite)
-    parts = read_parts(config)
-    count = len(parts.train) + len(parts.validation)
-    config = config.model_copy(update={"loss": used_losses(config.loss, parts.labels, count)})
+    if isinstance(config, SpectrumTrainConfig):
+        parts = read_spectra(config)
+    else:
+        assert isinstance(config, TrainConfig)
+        parts = read_parts(config)
+        count = len(parts.train) + len(parts.validation)
+        config = config.model_copy(update={"loss": used_losses(config.loss, parts.labels, count)})
     if old is not None:
         same_config(folder, old, config)
     with quiet():

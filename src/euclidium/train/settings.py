@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from euclidium.models.config import NequIPConfig
+from euclidium.models.config import NequIPConfig, SpectrumConfig
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -84,6 +84,49 @@ class PotentialSettings(Section):
     mean_neighbors: Literal["auto"] | float = Field(
         "auto", description="mean number of neighbours, normalises the sums over them"
     )
+
+
+class SpectrumSettings(Section):
+    """The model of phonon spectra; what is ``auto`` is taken from the training data."""
+
+    cutoff: float = Field(5.0, gt=0, description="cutoff radius, Å")
+    network: NequIPConfig = Field(
+        NequIPConfig(channels=64, modulation=True), description="the NequIP network"
+    )
+    elements: Literal["properties", "masses"] = Field(
+        "properties", description="what describes an element: its properties, or its mass alone"
+    )
+    grid: tuple[tuple[float, float, float], ...] = Field(
+        SpectrumConfig.model_fields["grid"].default,
+        description="pieces of equal intervals of frequency: start, stop, width, cm⁻¹",
+    )
+    curve: Literal["modes", "maximum"] = Field(
+        "modes", description="what the curve is scaled to: three modes an atom, or its maximum"
+    )
+    hidden: int = Field(256, ge=1, description="width of the networks that read out")
+    dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
+    symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystals' symmetry, Å")
+    dtype: Literal["float32", "float64"] = Field("float32", description="of the network")
+    mean_neighbors: Literal["auto"] | float = Field(
+        "auto", description="mean number of neighbours, normalises the sums over them"
+    )
+
+
+class SpectrumLossSettings(Section):
+    """The loss of spectra: a weight for each measure of the curve and of what follows from it."""
+
+    modes: float = Field(1.0, ge=0, description="weight of the share of modes in wrong intervals")
+    partial: float = Field(0.5, ge=0, description="weight of the same for each element")
+    cumulative: float = Field(
+        0.1, ge=0, description="weight of the Wasserstein distance, 1/cm⁻¹: how far modes are off"
+    )
+    curve_mse: float = Field(60.0, ge=0, description="weight of squares on the paper's 51 points")
+    curve_mae: float = Field(15.0, ge=0, description="weight of absolute errors there")
+    heat_capacity: float = Field(
+        2.0, ge=0, description="weight of C_v at 300 K, 1/(J/(K mol)) for a mole of atoms"
+    )
+    last_peak: float = Field(0.1, ge=0, description="weight of the last peak's CRPS, 1/cm⁻¹")
+    stability: float = Field(1.0, ge=0, description="weight of the cross-entropy of stability")
 
 
 class LossSettings(Section):
@@ -190,34 +233,24 @@ class LoggingSettings(Section):
     wandb: WandbSettings | None = Field(None, description="Weights & Biases: {project: name}")
 
 
-class TrainConfig(Section):
-    """Everything that decides a run: which data, which task, where to, and how.
+class RunConfig(Section):
+    """What every run has, whatever it learns; each task adds its model and its loss.
 
     Only ``data``, ``task`` and ``output`` are needed. ``data`` may be one file, which is
     then split. Raises ``pydantic.ValidationError`` for a wrong key or value; ``load_config`` makes
     a sentence of it.
-
-    >>> config = TrainConfig(data="train.xyz", task="potential", output="run")
-    >>> config.data.train, config.training.batch_size
-    ('train.xyz', 5)
     """
 
     data: DataSettings = Field(description="the structures: a file, or the keys below")
-    task: Literal["potential"] = Field(description="what to learn")
+    task: str = Field(description="what to learn")
     output: str = Field(description="folder for everything that the run writes")
     seed: int = Field(0, ge=0, description="of the weights, the split and the order of batches")
-    model: PotentialSettings = Field(PotentialSettings(), description="the model")
-    loss: LossSettings = Field(LossSettings(), description="the loss")
+    model: Section = Field(Section(), description="the model")
+    loss: Section = Field(Section(), description="the loss")
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimiser")
     schedule: ScheduleSettings = Field(ScheduleSettings(), description="the learning rate in time")
     training: TrainingSettings = Field(TrainingSettings(), description="the run")
     logging: LoggingSettings = Field(LoggingSettings(), description="logs")
-
-    @model_validator(mode="after")
-    def _one_precision(self) -> "TrainConfig":
-        if self.training.precision == "bf16-mixed" and self.model.dtype != "float32":
-            raise ValueError("training.precision bf16-mixed needs model.dtype float32")
-        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -225,6 +258,57 @@ class TrainConfig(Section):
         if isinstance(values, Mapping) and isinstance(values.get("data"), str):
             return {**values, "data": {"train": values["data"]}}
         return values
+
+
+class TrainConfig(RunConfig):
+    """A run that learns a potential.
+
+    >>> config = TrainConfig(data="train.xyz", task="potential", output="run")
+    >>> config.data.train, config.training.batch_size
+    ('train.xyz', 5)
+    """
+
+    task: Literal["potential"] = Field(description="what to learn")
+    model: PotentialSettings = Field(PotentialSettings(), description="the model")
+    loss: LossSettings = Field(LossSettings(), description="the loss")
+
+    @model_validator(mode="after")
+    def _one_precision(self) -> "TrainConfig":
+        if self.training.precision == "bf16-mixed" and self.model.dtype != "float32":
+            raise ValueError("training.precision bf16-mixed needs model.dtype float32")
+        return self
+
+
+class SpectrumTrainConfig(RunConfig):
+    """A run that learns phonon spectra; the data are a folder of them.
+
+    >>> config = SpectrumTrainConfig(data="phonons", task="spectrum", output="run")
+    >>> config.training.epochs, config.optimizer.weight_decay
+    (24, 0.05)
+    """
+
+    task: Literal["spectrum"] = Field(description="what to learn")
+    model: SpectrumSettings = Field(SpectrumSettings(), description="the model")
+    loss: SpectrumLossSettings = Field(SpectrumLossSettings(), description="the loss")
+    optimizer: OptimizerSettings = Field(
+        OptimizerSettings(kind="adamw", learning_rate=0.002, weight_decay=0.05),
+        description="the optimiser",
+    )
+    schedule: ScheduleSettings = Field(
+        ScheduleSettings(kind="cosine", warmup=200, final=0.01),
+        description="the learning rate in time",
+    )
+    training: TrainingSettings = Field(
+        TrainingSettings(
+            epochs=24,
+            batch_size=16,
+            validation_batch_size=64,
+            ema=0.998,
+            clip=5.0,
+            early_stopping=None,
+        ),
+        description="the run",
+    )
 
 
 def seconds(duration: str | float) -> float:

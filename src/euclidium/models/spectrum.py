@@ -1,0 +1,438 @@
+"""Phonon spectra of crystals: a density of states from every site, and what follows from it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from euclidium.atoms.dos import PhononDOS
+from euclidium.atoms.elements import chemical_symbol
+from euclidium.atoms.graph import Graph, collate
+from euclidium.atoms.problem import DataError
+from euclidium.atoms.structure import Structure
+from euclidium.atoms.symmetry import symmetric_graph
+from euclidium.models.config import SpectrumConfig
+from euclidium.models.elements import LARGEST, ElementEmbedding
+from euclidium.models.nequip import NequIP
+from euclidium.ops.segments import segment_sum
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+NEAREST = 0.4  # Å, atoms closer than this overlap
+ROOM = 300.0  # K
+FEW = 1e-6  # share of the modes that every interval is given before training
+LARGE = 8.0  # of logarithms of weights
+BELOW = -1.0  # cm⁻¹, the upper border of intervals whose modes are imaginary
+LEAST = 1e-3  # share of imaginary modes that makes no difference
+
+
+@dataclass(frozen=True)
+class SpectrumPrediction:
+    """What a model says about a batch: curves on its grid, and two numbers for each crystal.
+
+    ``sites`` are the modes of each site in each interval, for one site of each orbit; a site has
+    three (with the curve ``maximum`` no scale is meant). ``total`` is their mean over the atoms.
+    ``top`` is the probability that the last peak lies in each interval, ``unstable`` the logarithm
+    of the odds that the crystal has imaginary modes.
+    """
+
+    sites: Float[Tensor, "orbit interval"]
+    total: Float[Tensor, "structure interval"]
+    top: Float[Tensor, "structure interval"]
+    unstable: Float[Tensor, " structure"]
+
+
+@dataclass(frozen=True)
+class SpectrumResult:
+    """The phonon spectrum that a model predicts for a crystal.
+
+    ``partial`` are the modes by element on the intervals of ``dos``, whose sum is the total;
+    ``last_peak`` in cm⁻¹; ``unstable`` is the probability that more than 1 % of the modes are
+    imaginary. ``uncertainty`` are standard deviations: of ``cv300`` (J/(K mol) for a mole of
+    atoms), ``mean_frequency`` and ``last_peak`` (cm⁻¹), and ``dos51`` (the curve, as a share of its
+    maximum). ``members`` are the totals of the single networks.
+    """
+
+    structure: Structure
+    dos: PhononDOS
+    partial: Mapping[str, Float[np.ndarray, " interval"]]
+    last_peak: float
+    unstable: float
+    uncertainty: Mapping[str, float] = field(default_factory=dict)
+    members: Float[np.ndarray, "member interval"] | None = None
+
+
+class SpectrumNetwork(nn.Module):
+    """One network of a ``Spectrum``: sites, neighbours, and what each site contributes.
+
+    The curve of site i is g_i = 3 softmax(MLP(h_i)), from the scalars h_i of all layers and the
+    element; other readouts are means over the sites with learned weights.
+
+    Raises as its parts do.
+    """
+
+    def __init__(self, config: SpectrumConfig, calibrate: bool = True) -> None:
+        super().__init__()
+        channels, intervals = config.network.channels, config.n_intervals
+        self.elements: nn.Module
+        if config.elements == "properties":
+            self.elements = ElementEmbedding(channels)
+        else:
+            self.elements = MassEmbedding(channels)
+        self.backbone = NequIP(
+            config.network,
+            1,
+            config.cutoff,
+            config.mean_neighbors,
+            {"elements": f"{channels}x0e"},
+            calibrate,
+        )
+        width = channels * config.network.layers
+        self.norm = nn.Sequential(nn.LayerNorm(width), nn.Dropout(config.dropout / 2))
+        self.curve = _readout(width + channels, config.hidden, intervals, config.dropout)
+        # one number of a crystal is learned by heart sooner than a curve of a site
+        more = min(2 * config.dropout, 0.5)
+        self.top = _readout(width + channels, config.hidden // 2, intervals, more)
+        self.stability = _readout(width + channels, config.hidden // 4, 1, more)
+        self.attention = _readout(width + channels, config.hidden // 4, 2, 0.0)
+        self.imaginary = nn.Parameter(torch.tensor(0.5))
+        self.channels = channels
+
+    def forward(self, graph: Graph, vectors: Float[Tensor, "edge 3"]) -> tuple[Tensor, ...]:
+        """Readouts of each site: curve, last peak, stability, and the weights of the latter."""
+        orbits = graph.orbits
+        assert orbits is not None
+        mixed = graph.occupations
+        elements = self.elements(
+            graph.species[orbits.representatives],
+            None if mixed is None else mixed[orbits.representatives],
+        )
+        one = torch.zeros(orbits.n_orbits, dtype=torch.long, device=vectors.device)
+        states = self.backbone.states(one, vectors, graph.edges, {"elements": elements}, orbits)
+        scalars = torch.cat([state[:, : self.channels] for state in states], dim=1)
+        h = torch.cat([self.norm(scalars), elements], dim=1)
+        return self.curve(h), self.top(h), self.stability(h), self.attention(h)
+
+
+class MassEmbedding(nn.Module):
+    """Features of a site from the masses of its elements, as in Chen et al. 2021.
+
+    e = ReLU(A x + b), x_Z = c_Z m_Z for the elements on the site: a one-hot vector times the mass.
+
+    >>> MassEmbedding(8)(torch.tensor([14])).shape
+    torch.Size([1, 8])
+    """
+
+    masses: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        from ase.data import atomic_masses
+
+        masses = torch.tensor(atomic_masses[: LARGEST + 1], dtype=torch.float32)
+        self.register_buffer("masses", masses, persistent=False)
+        self.linear = nn.Linear(LARGEST + 1, width)
+
+    def forward(
+        self,
+        species: Int[Tensor, " site"],
+        occupations: Float[Tensor, "site element"] | None = None,
+    ) -> Float[Tensor, "site width"]:
+        """Features of sites with one element each, or mixed by their occupations."""
+        if occupations is None:
+            occupations = nn.functional.one_hot(species, LARGEST + 1)
+        return torch.relu(self.linear(occupations.to(self.masses) * self.masses))
+
+
+class Spectrum(nn.Module):
+    """The phonon density of states of a crystal, predicted from its atoms in one step.
+
+    g = (1/N) Σ_i c_i g_i,   ∫ g_i dω = 3
+
+    Every site contributes a curve with three modes, whatever surrounds it, so the sum is a density
+    of states of 3N modes that is nowhere negative, and curves of elements are parts of it.
+    Imaginary frequencies are negative ones on the same grid. c_i is the occupation of the site; a
+    mixed site is described by the average over its elements. Atoms that the space group makes
+    equivalent are computed once: a supercell costs what its primitive cell does, and gives the
+    same.
+
+    Chen et al., Adv. Sci. 8, 2004214 (2021), https://doi.org/10.1002/advs.202004214, with other
+    inputs, readouts and losses; ``SpectrumConfig`` can describe theirs.
+
+    >>> from ase.build import bulk
+    >>> from euclidium.models.config import NequIPConfig
+    >>> model = Spectrum(SpectrumConfig(network=NequIPConfig(channels=4, layers=1))).eval()
+    >>> result = next(model.predict([Structure.from_ase(bulk("MgO", "rocksalt", 4.21))]))
+    >>> round(float(result.dos.modes.sum()), 4), sorted(result.partial)
+    (3.0, ['Mg', 'O'])
+    """
+
+    edges: Tensor
+    prior: Tensor
+
+    def __init__(self, config: SpectrumConfig, calibrate: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        self.cutoff = config.cutoff
+        self.members = nn.ModuleList(
+            SpectrumNetwork(config, calibrate) for _ in range(config.members)
+        )
+        self.register_buffer("edges", grid_edges(config), persistent=False)
+        # the mean curve of the training data, which sites deviate from
+        self.register_buffer("prior", torch.zeros(config.n_intervals))
+        self.to(DTYPES[config.dtype])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the network's parameters."""
+        return self.prior.dtype
+
+    def set_prior(self, modes: Float[Tensor, " interval"]) -> None:
+        """Begin with the mean curve of some data: the sites then learn the differences."""
+        share = modes / modes.sum()
+        self.prior.copy_(torch.log(share + FEW).to(self.prior))
+
+    def graph(self, structure: Structure) -> Graph:
+        """The graph of a crystal as the model reads it, symmetric atoms once.
+
+        Raises ``DataError`` as :func:`check_crystal` does.
+        """
+        check_crystal(structure)
+        return symmetric_graph(structure, self.cutoff, self.config.symmetry)
+
+    def forward(self, graph: Graph) -> SpectrumPrediction:
+        """The mean of the members' predictions for a batch of graphs made by :meth:`graph`.
+
+        Raises ``ValueError`` for a graph without orbits.
+        """
+        found = self.of_members(graph)
+        if len(found) == 1:
+            return found[0]
+        return SpectrumPrediction(
+            *(
+                torch.stack([getattr(one, name) for one in found]).mean(dim=0)
+                for name in ("sites", "total", "top", "unstable")
+            )
+        )
+
+    def of_members(self, graph: Graph) -> list[SpectrumPrediction]:
+        """The prediction of each network by itself; raises as :meth:`forward` does."""
+        if graph.orbits is None:
+            raise ValueError("a spectrum needs a graph with orbits: make it with Spectrum.graph")
+        vectors = graph.edge_vectors().to(self.dtype)
+        weights, crystal = site_weights(graph)
+        return [
+            self._prediction(graph, member, vectors, weights.to(self.dtype), crystal)
+            for member in self.members
+        ]
+
+    def _prediction(
+        self, graph: Graph, member: nn.Module, vectors: Tensor, weights: Tensor, crystal: Tensor
+    ) -> SpectrumPrediction:
+        """From readouts of sites to curves and numbers of crystals."""
+        assert isinstance(member, SpectrumNetwork)
+        curve, top, stability, attention = member(graph, vectors)
+        n = graph.n_structures
+        if self.config.curve == "maximum":
+            # small, so that the scale by the largest value is defined everywhere
+            sites = torch.relu(curve) + FEW
+        else:
+            sites = 3 * torch.softmax(curve + self.prior, dim=1)
+        shares = weights[:, None] * attention.clamp(-LARGE, LARGE).exp()
+        shares = shares / segment_sum(shares, crystal, n)[crystal]
+        tops = torch.softmax(top + self.prior, dim=1)
+        total = segment_sum(sites * weights[:, None], crystal, n)
+        below = total[:, self.edges[1:] < BELOW].sum(dim=1) / total.sum(dim=1)
+        unstable = segment_sum(stability * shares[:, 1:], crystal, n)[:, 0]
+        return SpectrumPrediction(
+            sites=sites,
+            total=total,
+            top=segment_sum(tops * shares[:, :1], crystal, n),
+            unstable=unstable + member.imaginary * torch.log(below + LEAST),
+        )
+
+    def predict(
+        self, structures: Iterable[Structure], batch_size: int = 64
+    ) -> Iterator[SpectrumResult]:
+        """The spectra of many crystals, in their order.
+
+        Raises ``DataError`` as :func:`check_crystal` does, ``RuntimeError`` for a model in training
+        mode, whose predictions would be random.
+        """
+        if self.training:
+            raise RuntimeError("the model is in training mode: call model.eval() first")
+        source = iter(structures)
+        device = self.prior.device
+        while batch := list(islice(source, batch_size)):
+            graph = collate([self.graph(structure) for structure in batch]).to(device)
+            with torch.no_grad():
+                found = self.of_members(graph)
+            yield from self._results(batch, graph, found)
+
+    def _results(
+        self, batch: Sequence[Structure], graph: Graph, found: Sequence[SpectrumPrediction]
+    ) -> Iterator[SpectrumResult]:
+        """One result for each crystal of a batch."""
+        assert graph.orbits is not None
+        edges = self.edges.cpu().numpy()
+        weights, crystal = site_weights(graph)
+        shares = _element_shares(graph) * weights[:, None]
+        sites = torch.stack([one.sites for one in found]).mean(dim=0).double().cpu()
+        totals = torch.stack([one.total for one in found], dim=1).double().cpu()
+        tops = torch.stack([one.top for one in found], dim=1).double().cpu()
+        odds = torch.stack([one.unstable for one in found]).mean(dim=0).sigmoid().tolist()
+        for n, structure in enumerate(batch):
+            own = (crystal == n).cpu()
+            scale = 3 / totals[n].sum(dim=1, keepdim=True)
+            members = (totals[n] * scale).numpy()
+            modes = members.mean(axis=0)
+            parts = (shares[own].cpu().T @ sites[own]).numpy()
+            parts *= modes / np.maximum(parts.sum(axis=0), 1e-300)
+            peaks = _medians(edges, tops[n].numpy())
+            disagreement = _disagreement(edges, members, peaks)
+            yield SpectrumResult(
+                structure=structure,
+                dos=PhononDOS.of(structure, edges, modes),
+                partial={
+                    chemical_symbol(int(z)): parts[z] for z in np.flatnonzero(parts.sum(axis=1) > 0)
+                },
+                last_peak=float(_medians(edges, tops[n].mean(dim=0, keepdim=True).numpy())[0]),
+                unstable=odds[n],
+                uncertainty=self._uncertainty(disagreement),
+                members=members,
+            )
+
+    def _uncertainty(self, disagreement: Mapping[str, float]) -> dict[str, float]:
+        """Standard deviations, from how far the members disagree."""
+        known = self.config.uncertainty
+        return {
+            name: known[name][0] + known[name][1] * value
+            for name, value in disagreement.items()
+            if name in known
+        }
+
+
+def grid_edges(config: SpectrumConfig) -> Float[Tensor, " edge"]:
+    """The borders of the intervals of a model's grid, cm⁻¹.
+
+    >>> grid_edges(SpectrumConfig(grid=[(0, 20, 10), (20, 60, 20)])).tolist()
+    [0.0, 10.0, 20.0, 40.0, 60.0]
+    """
+    parts = [
+        torch.arange(round((stop - start) / width), dtype=torch.float64) * width + start
+        for start, stop, width in config.grid
+    ]
+    return torch.cat([*parts, torch.tensor([config.grid[-1][1]], dtype=torch.float64)])
+
+
+def site_weights(graph: Graph) -> tuple[Float[Tensor, " orbit"], Int[Tensor, " orbit"]]:
+    """The share of the atoms that each orbit holds, and the crystal that it belongs to.
+
+    >>> from ase.build import bulk
+    >>> salt = Structure.from_ase(bulk("NaCl", "rocksalt", 5.64))
+    >>> [t.tolist() for t in site_weights(symmetric_graph(salt, 5.0))]
+    [[0.5, 0.5], [0, 0]]
+    """
+    orbits = graph.orbits
+    assert orbits is not None
+    crystal = graph.structure[orbits.representatives]
+    weights = orbits.multiplicities.double()
+    if graph.occupations is not None:
+        weights = weights * graph.occupations[orbits.representatives].sum(dim=1)
+    return weights / segment_sum(weights, crystal, graph.n_structures)[crystal], crystal
+
+
+def check_crystal(structure: Structure) -> None:
+    """Refuse what has no phonon spectrum: no cell along three axes, or atoms that overlap.
+
+    Raises ``DataError`` with a sentence.
+
+    >>> check_crystal(Structure(np.array([18]), np.zeros((1, 3))))
+    Traceback (most recent call last):
+    euclidium.atoms.problem.DataError: the structure is not periodic along three axes: ...
+    """
+    if not structure.pbc.all():
+        raise DataError(
+            f"{structure.origin} is not periodic along three axes: a phonon spectrum needs a "
+            "crystal, give its three lattice vectors"
+        )
+    near = Graph.from_structures([structure], NEAREST, labels=())
+    if near.n_edges:
+        pair = int(near.edges.receivers[0]), int(near.edges.senders[0])
+        distance = float(near.edge_vectors()[0].norm())
+        raise DataError(
+            f"{structure.origin}: atoms {pair[0]} and {pair[1]} are {distance:.2f} Å apart, they "
+            "overlap: check the cell and the units of the positions (Å)"
+        )
+
+
+def combine(models: Sequence[Spectrum]) -> Spectrum:
+    """One model of several that were trained alike: their predictions are averaged.
+
+    Raises ``ValueError`` for none, and for models with different grids or cutoffs.
+
+    >>> from euclidium.models.config import NequIPConfig
+    >>> small = SpectrumConfig(network=NequIPConfig(channels=2, layers=1))
+    >>> combine([Spectrum(small), Spectrum(small)]).config.members
+    2
+    """
+    if not models:
+        raise ValueError("there is no model to combine")
+    configs = [model.config.model_copy(update={"members": 1}) for model in models]
+    if any(config != configs[0] for config in configs):
+        raise ValueError("models with different configurations cannot be combined")
+    count = sum(len(model.members) for model in models)
+    whole = Spectrum(configs[0].model_copy(update={"members": count}), calibrate=False)
+    members = [member for model in models for member in model.members]
+    for own, member in zip(whole.members, members, strict=True):
+        own.load_state_dict(member.state_dict())
+    whole.prior.copy_(models[0].prior)
+    return whole.eval()
+
+
+def _readout(width: int, hidden: int, out: int, dropout: float) -> nn.Sequential:
+    """A network of one hidden layer."""
+    return nn.Sequential(
+        nn.Linear(width, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, out)
+    )
+
+
+def _element_shares(graph: Graph) -> Float[Tensor, "orbit element"]:
+    """The share of each element on the sites of the orbits."""
+    assert graph.orbits is not None
+    chosen = graph.orbits.representatives
+    if graph.occupations is not None:
+        shares = graph.occupations[chosen].double()
+        return shares / shares.sum(dim=1, keepdim=True)
+    return nn.functional.one_hot(graph.species[chosen], LARGEST + 1).double()
+
+
+def _medians(
+    edges: Float[np.ndarray, " edge"], probability: Float[np.ndarray, "row interval"]
+) -> Float[np.ndarray, " row"]:
+    """The median of each distribution, linear within an interval."""
+    below = np.pad(np.cumsum(probability, axis=1), ((0, 0), (1, 0)))
+    below /= below[:, -1:]
+    return np.array([np.interp(0.5, row + np.arange(len(row)) * 1e-12, edges) for row in below])
+
+
+def _disagreement(
+    edges: Float[np.ndarray, " edge"],
+    members: Float[np.ndarray, "member interval"],
+    peaks: Float[np.ndarray, " member"],
+) -> dict[str, float]:
+    """How far the members' predictions spread, as standard deviations."""
+    if len(members) < 2:
+        return dict.fromkeys(("cv300", "mean_frequency", "last_peak", "dos51"), 0.0)
+    curves = [PhononDOS(edges, modes) for modes in members]
+    paper = np.stack([curve.at(np.linspace(0, 1000, 51)) for curve in curves])
+    paper /= paper.max(axis=1, keepdims=True)
+    return {
+        "cv300": float(np.std([float(curve.heat_capacity(ROOM)) for curve in curves], ddof=1)),
+        "mean_frequency": float(np.std([curve.mean_frequency for curve in curves], ddof=1)),
+        "last_peak": float(peaks.std(ddof=1)),
+        "dos51": float(paper.std(axis=0, ddof=1).mean()),
+    }

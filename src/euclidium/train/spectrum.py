@@ -1,0 +1,287 @@
+"""The task of a spectrum model: phonon densities of states, and what follows from them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from euclidium.atoms.dataset import Dataset
+from euclidium.atoms.dos import KELVIN, LOWEST, PhononDOS, smoothing
+from euclidium.atoms.elements import atomic_number
+from euclidium.atoms.graph import Graph
+from euclidium.atoms.phonon_record import GRID51, WIDTH51, PhononRecord
+from euclidium.atoms.symmetry import symmetric_graph
+from euclidium.models.config import SpectrumConfig
+from euclidium.models.spectrum import (
+    Spectrum,
+    SpectrumPrediction,
+    check_crystal,
+    grid_edges,
+    site_weights,
+)
+from euclidium.models.storage import save
+from euclidium.ops.segments import segment_sum
+from euclidium.train.loss import Term
+from euclidium.train.metrics import Errors, Quantity
+from euclidium.train.parts import Part
+from euclidium.train.settings import SpectrumLossSettings, SpectrumSettings
+from euclidium.train.task import Task
+from euclidium.units import GAS_CONSTANT
+
+ROOM = 300.0  # K
+FINE = 6.0  # cm⁻¹, the width of the Gaussians in the curves that models learn
+UNSTABLE = 0.02  # share of imaginary modes that counts as certainly unstable
+FINER = 8  # points of an interval at which the heat capacity is integrated
+
+
+class SpectrumTask(Task[Spectrum, SpectrumPrediction]):
+    """Learns spectra from graphs that :func:`spectrum_graph` labels.
+
+    >>> from euclidium.models.config import NequIPConfig
+    >>> config = SpectrumConfig(network=NequIPConfig(channels=4, layers=1))
+    >>> SpectrumTask(config, SpectrumLossSettings(), np.ones(245)).build().config == config
+    True
+    """
+
+    def __init__(
+        self,
+        config: SpectrumConfig,
+        loss: SpectrumLossSettings,
+        prior: Float[np.ndarray, " interval"],
+    ) -> None:
+        self.config, self.settings, self.prior = config, loss, np.asarray(prior)
+        self.integrals = Integrals.on(grid_edges(config).numpy())
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The configuration of the model, and the mean curve it begins with."""
+        return {"model": self.config.model_dump(mode="json"), "prior": self.prior.tolist()}
+
+    def build(self) -> Spectrum:
+        """A new model."""
+        model = Spectrum(self.config)
+        if self.config.curve == "modes":
+            model.set_prior(torch.from_numpy(self.prior))
+        return model
+
+    def predict(self, model: Spectrum, graph: Graph) -> SpectrumPrediction:
+        """The curves of a batch."""
+        return model(graph)
+
+    def loss(self, prediction: SpectrumPrediction, graph: Graph) -> dict[str, Term]:
+        """The weighted terms of the curve, its integrals, and the two numbers beside it."""
+        weights, n = self.settings, graph.n_structures
+        terms = {}
+        for name, values in self._penalties(prediction, graph).items():
+            terms[name] = Term(getattr(weights, name), values.sum(), n)
+        return terms
+
+    def _penalties(self, prediction: SpectrumPrediction, graph: Graph) -> dict[str, Tensor]:
+        """The penalties whose weight is not zero, one for each crystal."""
+        weights, labels, own = self.settings, graph.labels, self.integrals.to(prediction.total)
+        modes, curve = prediction.total, own.paper_curve(prediction.total)
+        wanted = labels["curve51"].to(curve)
+        found = {
+            "modes": lambda: (modes - labels["modes"]).abs().sum(1) / 3,
+            "partial": lambda: _partial(prediction, graph),
+            "cumulative": lambda: own.distance(modes, labels["modes"]),
+            "curve_mse": lambda: (curve - wanted).square().mean(1),
+            "curve_mae": lambda: (curve - wanted).abs().mean(1),
+            "heat_capacity": lambda: (modes @ own.heat - labels["heat_capacity"]).abs(),
+            "last_peak": lambda: own.ranked_probability(prediction.top, labels["last_peak"]),
+            "stability": lambda: functional.binary_cross_entropy_with_logits(
+                prediction.unstable,
+                (labels["imaginary"] / UNSTABLE).clamp(max=1.0),
+                reduction="none",
+            ),
+        }
+        if "site_modes" not in labels:
+            del found["partial"]
+        return {name: values() for name, values in found.items() if getattr(weights, name) > 0}
+
+    def errors(self) -> Errors:
+        """Empty sums of errors."""
+        return Errors(
+            [
+                Quantity("dos51", "of the maximum", 1.0),
+                Quantity("heat_capacity", "J/(K mol)", 1.0),
+                Quantity("mean_frequency", "cm⁻¹", 1.0),
+                Quantity("last_peak", "cm⁻¹", 1.0),
+            ]
+        )
+
+    def measure(self, errors: Errors, prediction: SpectrumPrediction, graph: Graph) -> None:
+        """Add the errors of a batch."""
+        labels, own = graph.labels, self.integrals.to(prediction.total)
+        modes = 3 * prediction.total / prediction.total.sum(1, keepdim=True)
+        errors.add("dos51", own.paper_curve(modes) - labels["curve51"])
+        errors.add("heat_capacity", modes @ own.heat - labels["heat_capacity"])
+        errors.add("mean_frequency", modes @ own.centers / 3 - labels["mean_frequency"])
+        errors.add("last_peak", own.median(prediction.top) - labels["last_peak"])
+
+    def save(
+        self,
+        model: Spectrum,
+        path: str | os.PathLike[str],
+        metrics: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+    ) -> None:
+        """Write the model to one file."""
+        save(model, path, metrics, provenance)
+
+
+@dataclass(frozen=True)
+class Integrals:
+    """Matrices from modes in intervals to what is measured; all that a loss needs of a grid.
+
+    >>> own = Integrals.on(np.array([0.0, 100.0, 200.0]))
+    >>> own.paper.shape, own.heat.shape
+    (torch.Size([2, 51]), torch.Size([2]))
+    """
+
+    edges: Float[Tensor, " edge"]
+    paper: Float[Tensor, "interval 51"]
+    heat: Float[Tensor, " interval"]  # C_v at 300 K of a mode, J/(K mol)
+
+    @classmethod
+    def on(cls, edges: Float[np.ndarray, " edge"]) -> "Integrals":
+        """Those of a grid; the curves there have Gaussians of 6 cm⁻¹ already."""
+        paper = smoothing(edges, GRID51, (WIDTH51**2 - FINE**2) ** 0.5).T
+        places = (np.arange(FINER) + 0.5) / FINER
+        points = edges[:-1, None] + np.diff(edges)[:, None] * places
+        x = KELVIN * np.maximum(points, LOWEST) / ROOM
+        heat = np.where(points > LOWEST, np.square(x / 2 / np.sinh(x / 2)), 0.0).mean(axis=1)
+        arrays = edges, paper, GAS_CONSTANT * heat
+        return cls(*(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
+
+    def to(self, like: Float[Tensor, "..."]) -> "Integrals":
+        """The same with the type and on the device of a tensor."""
+        return Integrals(self.edges.to(like), self.paper.to(like), self.heat.to(like))
+
+    @property
+    def widths(self) -> Float[Tensor, " interval"]:
+        """Widths of the intervals, cm⁻¹."""
+        return self.edges.diff()
+
+    @property
+    def centers(self) -> Float[Tensor, " interval"]:
+        """Middles of the intervals, cm⁻¹."""
+        return (self.edges[1:] + self.edges[:-1]) / 2
+
+    def paper_curve(self, modes: Float[Tensor, "row interval"]) -> Float[Tensor, "row 51"]:
+        """The curve at 0, 20, … 1000 cm⁻¹, of Chen et al. 2021, divided by its maximum."""
+        curve = modes @ self.paper
+        return curve / curve.amax(dim=1, keepdim=True).clamp_min(1e-9)
+
+    def distance(
+        self, a: Float[Tensor, "row interval"], b: Float[Tensor, "row interval"]
+    ) -> Float[Tensor, " row"]:
+        """Wasserstein distance of two curves of three modes, cm⁻¹: how far a mode is off."""
+        return ((a - b).cumsum(1).abs() * self.widths).sum(1) / 3
+
+    def ranked_probability(
+        self, probability: Float[Tensor, "row interval"], value: Float[Tensor, " row"]
+    ) -> Float[Tensor, " row"]:
+        """Continuous ranked probability score ∫(P(ω) − [ω > ω₀])² dω, cm⁻¹.
+
+        Gneiting and Raftery, J. Am. Stat. Assoc. 102, 359 (2007),
+        https://doi.org/10.1198/016214506000001437
+        """
+        above = (self.centers > value[:, None]).to(probability)
+        return ((probability.cumsum(1) - above).square() * self.widths).sum(1)
+
+    def median(self, probability: Float[Tensor, "row interval"]) -> Float[Tensor, " row"]:
+        """The middle of the interval in which the median of each distribution lies, cm⁻¹."""
+        return self.centers[(probability.cumsum(1) < 0.5).sum(1).clamp(max=len(self.heat) - 1)]
+
+
+def _partial(prediction: SpectrumPrediction, graph: Graph) -> Tensor:
+    """Modes of each element in wrong intervals, by crystal; elements by their shares."""
+    assert graph.orbits is not None
+    weights, crystal = site_weights(graph)
+    weights = weights.to(prediction.sites)
+    chosen = graph.orbits.representatives
+    keys, group = torch.unique(crystal * 128 + graph.species[chosen], return_inverse=True)
+    error = (prediction.sites - graph.labels["site_modes"][chosen]) * weights[:, None]
+    of_group = segment_sum(error, group, len(keys)).abs().sum(1) / 3
+    return segment_sum(of_group, keys // 128, graph.n_structures)
+
+
+def spectrum_graph(record: PhononRecord, config: SpectrumConfig) -> Graph:
+    """The graph of a record with its labels: modes on the grid of the model, and numbers.
+
+    Raises ``DataError`` for what is no crystal.
+    """
+    check_crystal(record.structure)
+    graph = symmetric_graph(record.structure, config.cutoff, config.symmetry)
+    edges = grid_edges(config).numpy()
+    numbers = {
+        "heat_capacity": record.heat_capacity,
+        "mean_frequency": record.mean_frequency,
+        "last_peak": record.last_peak,
+        "imaginary": record.imaginary,
+    }
+    labels = {name: torch.tensor([value]).float() for name, value in numbers.items()}
+    labels["modes"] = torch.from_numpy(rebinned(record.dos, edges)[None]).float()
+    largest = float(record.dos51.max())
+    labels["curve51"] = torch.from_numpy(record.dos51[None] / (largest or 1.0)).float()
+    if record.partial is not None and record.structure.occupations is None:
+        labels["site_modes"] = torch.from_numpy(_site_modes(record, edges)).float()
+    return graph.replace(labels=labels)
+
+
+def _site_modes(record: PhononRecord, edges: np.ndarray) -> np.ndarray:
+    """For each atom the mean curve of its element."""
+    assert record.partial is not None
+    species = record.structure.species
+    found = np.zeros((len(species), len(edges) - 1))
+    for symbol, modes in record.partial.items():
+        own = species == atomic_number(symbol)
+        if modes.sum() > 0:
+            curve = PhononDOS(record.dos.edges, np.maximum(modes, 0.0) * 3 / modes.sum())
+            found[own] = rebinned(curve, edges)
+    return found
+
+
+def rebinned(dos: PhononDOS, edges: Float[np.ndarray, " edge"]) -> Float[np.ndarray, " interval"]:
+    """The modes of a curve in other intervals; what lies outside is counted at the ends.
+
+    >>> curve = PhononDOS(np.array([0.0, 10.0, 20.0]), np.array([1.0, 2.0]))
+    >>> rebinned(curve, np.array([5.0, 15.0, 25.0])).tolist()
+    [2.0, 1.0]
+    """
+    below = np.append(0.0, np.cumsum(dos.modes))
+    at = np.interp(edges, dos.edges, below)
+    at[0], at[-1] = 0.0, below[-1]
+    return np.asarray(np.diff(at))
+
+
+def spectrum_dataset(records: Sequence[PhononRecord], config: SpectrumConfig) -> Dataset:
+    """Labelled graphs of many records, in memory."""
+    return Dataset([spectrum_graph(record, config) for record in records])
+
+
+def spectrum_config(settings: SpectrumSettings, mean_neighbors: float) -> SpectrumConfig:
+    """The configuration of a model, with what is ``auto`` taken from the training crystals."""
+    found = settings.mean_neighbors
+    return SpectrumConfig(
+        **settings.model_dump(exclude={"mean_neighbors"}),
+        mean_neighbors=mean_neighbors if found == "auto" else float(found),
+    )
+
+
+def mean_curve(part: Part) -> Float[np.ndarray, " interval"]:
+    """The mean of the curves of some graphs."""
+    return np.asarray(torch.cat([graph.labels["modes"] for graph in part]).double().mean(0))
+
+
+def mean_site_neighbors(part: Part) -> float:
+    """Mean number of neighbours of the representatives."""
+    edges = sum(graph.n_edges for graph in part)
+    return edges / sum(graph.orbits.n_orbits for graph in part if graph.orbits is not None)
