@@ -182,5 +182,6 @@ def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+        data = tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+        digest.update(data)
     return digest.hexdigest()
