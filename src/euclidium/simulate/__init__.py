@@ -22,6 +22,7 @@ from euclidium.simulate.phonons import DensityOfStates as DensityOfStates
 from euclidium.simulate.phonons import Phonons as Phonons
 from euclidium.simulate.phonons import Thermal as Thermal
 from euclidium.simulate.phonons import phonons as phonons
+from euclidium.simulate.phonopy_files import read_phonopy as read_phonopy
 from euclidium.simulate.qha import QuasiHarmonic as QuasiHarmonic
 from euclidium.simulate.qha import quasi_harmonic as quasi_harmonic
 from euclidium.simulate.relax import Relaxation as Relaxation
@@ -54,6 +55,7 @@ __all__ = [
     "path_irreps",
     "phonons",
     "quasi_harmonic",
+    "read_phonopy",
     "relax",
     "supercell_matrix",
 ]
