@@ -279,6 +279,45 @@ class TrainConfig(RunConfig):
         return self
 
 
+class SpectrumOptimizerSettings(OptimizerSettings):
+    """The optimiser of spectra: with decay, as the networks learn the data by heart without."""
+
+    kind: Literal["adam", "adamw", "amsgrad"] = Field("adamw", description="the optimiser")
+    learning_rate: float = Field(0.002, gt=0, description="learning rate, before its schedule")
+    weight_decay: float = Field(0.05, ge=0, description="decay of the weights")
+
+
+class SpectrumScheduleSettings(ScheduleSettings):
+    """The learning rate of spectra in time: it falls to nearly nothing, whatever the loss does."""
+
+    kind: Literal["plateau", "cosine", "exponential", "constant"] = Field(
+        "cosine", description="how the learning rate falls"
+    )
+    warmup: int = Field(200, ge=0, description="steps of linear rise at the start")
+    final: float = Field(
+        0.01, ge=0, le=1, description="lowest learning rate, as a share of the first"
+    )
+
+
+class SpectrumTrainingSettings(TrainingSettings):
+    """How long, how exactly, and on what to train spectra."""
+
+    epochs: int = Field(24, ge=1, description="most epochs")
+    batch_size: int = Field(16, ge=1, description="structures of a step, on each device")
+    validation_batch_size: int | None = Field(
+        64, ge=1, description="structures of a validation batch; null: as batch_size"
+    )
+    ema: float | None = Field(
+        0.998, gt=0, lt=1, description="memory of the average of the weights; null: no average"
+    )
+    clip: float | None = Field(
+        5.0, gt=0, description="largest norm of the gradient; null: no limit"
+    )
+    early_stopping: EarlyStoppingSettings | None = Field(
+        None, description="stop without progress; null: never"
+    )
+
+
 class SpectrumTrainConfig(RunConfig):
     """A run that learns phonon spectra; the data are a folder of them.
 
@@ -290,25 +329,13 @@ class SpectrumTrainConfig(RunConfig):
     task: Literal["spectrum"] = Field(description="what to learn")
     model: SpectrumSettings = Field(SpectrumSettings(), description="the model")
     loss: SpectrumLossSettings = Field(SpectrumLossSettings(), description="the loss")
-    optimizer: OptimizerSettings = Field(
-        OptimizerSettings(kind="adamw", learning_rate=0.002, weight_decay=0.05),
-        description="the optimiser",
+    optimizer: SpectrumOptimizerSettings = Field(
+        SpectrumOptimizerSettings(), description="the optimiser"
     )
-    schedule: ScheduleSettings = Field(
-        ScheduleSettings(kind="cosine", warmup=200, final=0.01),
-        description="the learning rate in time",
+    schedule: SpectrumScheduleSettings = Field(
+        SpectrumScheduleSettings(), description="the learning rate in time"
     )
-    training: TrainingSettings = Field(
-        TrainingSettings(
-            epochs=24,
-            batch_size=16,
-            validation_batch_size=64,
-            ema=0.998,
-            clip=5.0,
-            early_stopping=None,
-        ),
-        description="the run",
-    )
+    training: SpectrumTrainingSettings = Field(SpectrumTrainingSettings(), description="the run")
 
 
 def seconds(duration: str | float) -> float:

@@ -1,0 +1,217 @@
+"""Spectrum models: the physics of their curves, and what they refuse."""
+
+import numpy as np
+import pytest
+import torch
+from ase.build import bulk, make_supercell
+from ase.spacegroup import crystal
+from scipy.spatial.transform import Rotation
+
+from euclidium.atoms import DataError, Graph, Structure, collate
+from euclidium.models.config import NequIPConfig, SpectrumConfig
+from euclidium.models.spectrum import Spectrum, check_crystal, combine, grid_edges
+from euclidium.models.storage import load, save
+
+SMALL = SpectrumConfig(
+    network=NequIPConfig(channels=8, layers=2, modulation=True),
+    grid=((-100, 600, 20), (600, 1000, 50)),
+    hidden=16,
+    dtype="float64",
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> Spectrum:
+    """A small model whose curves differ from crystal to crystal."""
+    torch.manual_seed(0)
+    model = Spectrum(SMALL)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.4) if parameter.ndim > 1 else None
+    return model.eval()
+
+
+@pytest.fixture
+def quartz():
+    """Low symmetry, two elements."""
+    return crystal(
+        ["Si", "O"],
+        [(0.4697, 0, 1 / 3), (0.4135, 0.2669, 0.1191)],
+        spacegroup=152,
+        cellpar=[4.916, 4.916, 5.4054, 90, 90, 120],
+    )
+
+
+def curves(model: Spectrum, *crystals) -> list[np.ndarray]:
+    """Modes of each crystal."""
+    return [r.dos.modes for r in model.predict([Structure.from_ase(c) for c in crystals])]
+
+
+def test_a_curve_has_three_modes_for_each_atom_and_is_nowhere_negative(model, quartz):
+    result = next(model.predict([Structure.from_ase(quartz)]))
+    assert result.dos.modes.sum() == pytest.approx(3.0, abs=1e-12)
+    assert (result.dos.modes >= 0).all()
+    np.testing.assert_allclose(sum(result.partial.values()), result.dos.modes, atol=1e-12)
+    assert result.partial["O"].sum() == pytest.approx(2.0, abs=1e-9)
+    assert 0 < result.unstable < 1
+
+
+def test_rotation_inversion_origin_supercell_and_order_do_not_matter(model, quartz):
+    turned = quartz.copy()
+    rotation = Rotation.random(random_state=1).as_matrix()
+    turned.set_cell(quartz.cell.array @ rotation.T, scale_atoms=True)
+    mirrored = quartz.copy()
+    mirrored.set_cell(-quartz.cell.array, scale_atoms=True)
+    moved = quartz.copy()
+    moved.positions += [0.3, -0.7, 1.1]
+    shuffled = quartz[[3, 1, 8, 0, 2, 7, 5, 4, 6]]
+    larger = make_supercell(quartz, [[1, 1, 0], [-1, 1, 0], [0, 0, 1]])
+    reference, *others = curves(model, quartz, turned, mirrored, moved, shuffled, larger)
+    for other in others:
+        np.testing.assert_allclose(other, reference, atol=1e-5)
+
+
+def test_primitive_and_conventional_cells_agree(model):
+    primitive, cubic = curves(
+        model, bulk("NaCl", "rocksalt", 5.64), bulk("NaCl", "rocksalt", 5.64, cubic=True)
+    )
+    np.testing.assert_allclose(primitive, cubic, atol=1e-8)
+
+
+def test_symmetry_saves_work_and_changes_nothing(model, quartz):
+    """Every atom by itself gives what representatives and rotations give."""
+    from euclidium.ops.orbits import Orbits
+
+    structure = Structure.from_ase(quartz)
+    whole = Graph.from_structures([structure], model.cutoff).reduced(
+        Orbits.trivial(structure.n_atoms)
+    )
+    reduced = model.graph(structure)
+    assert reduced.n_edges < whole.n_edges / 3
+    with torch.no_grad():
+        torch.testing.assert_close(model(reduced).total, model(whole).total, atol=1e-6, rtol=1e-6)
+
+
+def test_a_batch_gives_what_single_crystals_give(model, quartz):
+    crystals = [quartz, bulk("Cu"), bulk("NaCl", "rocksalt", 5.64)]
+    for one, several in zip(
+        [curves(model, c)[0] for c in crystals], curves(model, *crystals), strict=True
+    ):
+        np.testing.assert_allclose(one, several, atol=1e-10)
+
+
+def test_mixed_sites_lie_between_their_ends_and_join_them(model):
+    germanium = Structure.from_ase(bulk("Ge", "diamond", 5.6))
+
+    def mixed(x: float) -> np.ndarray:
+        occupations = np.zeros((2, 119))
+        occupations[:, 32], occupations[:, 14] = 1 - x, x
+        parts = vars(germanium) | {
+            "species": np.full(2, 32 if x <= 0.5 else 14),
+            "occupations": occupations,
+        }
+        return next(model.predict([Structure(**parts)])).dos.modes
+
+    pure = next(model.predict([germanium])).dos.modes
+    np.testing.assert_allclose(mixed(1e-9), pure, atol=1e-6)
+    assert np.abs(mixed(0.5) - pure).max() > 1e-4
+
+
+def test_members_are_averaged_and_their_spread_is_the_uncertainty(quartz):
+    torch.manual_seed(1)
+    models = [Spectrum(SMALL).eval() for _ in range(3)]
+    together = combine(models)
+    together.config = together.config.model_copy(update={"uncertainty": {"cv300": (0.1, 2.0)}})
+    structure = Structure.from_ase(quartz)
+    result = next(together.predict([structure]))
+    singles = np.stack([next(one.predict([structure])).dos.modes for one in models])
+    np.testing.assert_allclose(result.members, singles, atol=1e-10)
+    np.testing.assert_allclose(result.dos.modes, singles.mean(axis=0), atol=1e-10)
+    assert result.uncertainty["cv300"] > 0.1
+    assert set(result.uncertainty) == {"cv300"}
+
+
+def test_a_file_gives_the_same_model(model, quartz, tmp_path):
+    save(model, tmp_path / "a.euclidium")
+    again = load(tmp_path / "a.euclidium")
+    assert isinstance(again, Spectrum)
+    np.testing.assert_array_equal(*[curves(m, quartz)[0] for m in (model, again)])
+    save(model, tmp_path / "b.euclidium", half=True)
+    rough = load(tmp_path / "b.euclidium")
+    np.testing.assert_allclose(curves(rough, quartz)[0], curves(model, quartz)[0], atol=0.02)
+    sizes = [(tmp_path / name).stat().st_size for name in ("a.euclidium", "b.euclidium")]
+    assert sizes[1] < sizes[0] / 3
+
+
+def test_gradients_agree_with_differences(model, quartz):
+    graph = model.graph(Structure.from_ase(quartz))
+    positions = graph.positions.clone().requires_grad_()
+
+    def mean(at: torch.Tensor) -> torch.Tensor:
+        total = model(graph.replace(positions=at)).total
+        centers = (model.edges[1:] + model.edges[:-1]) / 2
+        return (total @ centers).sum() / 3
+
+    (slope,) = torch.autograd.grad(mean(positions), positions)
+    step = torch.zeros_like(positions)
+    step[2, 1] = 1e-4
+    with torch.no_grad():
+        difference = (mean(positions + step) - mean(positions - step)) / 2e-4
+    assert float(slope[2, 1]) == pytest.approx(float(difference), rel=1e-4)
+
+
+def test_the_preset_of_2021_is_scaled_to_its_maximum(quartz):
+    config = SpectrumConfig(
+        elements="masses",
+        curve="maximum",
+        grid=((-10, 1010, 20),),
+        network=NequIPConfig(channels=4),
+    )
+    result = next(Spectrum(config).eval().predict([Structure.from_ase(quartz)]))
+    assert len(result.dos.modes) == 51
+    assert result.dos.modes.sum() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("grid", "problem"),
+    [
+        (((0, 100, 30),), "3.33333 intervals"),
+        (((0, 100, 10), (200, 300, 10)), "not where the last ended"),
+        ((), "at least one piece"),
+    ],
+)
+def test_a_grid_that_does_not_fit_is_refused(grid, problem):
+    with pytest.raises(ValueError, match=problem):
+        SpectrumConfig(grid=grid)
+
+
+def test_grid_edges():
+    assert grid_edges(SpectrumConfig()).shape == (246,)
+
+
+def test_what_is_no_crystal_is_refused(model):
+    with pytest.raises(DataError, match="not periodic along three axes"):
+        check_crystal(Structure(np.array([18]), np.zeros((1, 3))))
+    close = bulk("Cu")
+    close *= (2, 1, 1)
+    close.positions[1] = close.positions[0] + [0.0, 0.0, 0.2]
+    with pytest.raises(DataError, match=r"atoms \d and \d are 0.20 Å apart"):
+        next(model.predict([Structure.from_ase(close)]))
+
+
+def test_a_model_in_training_does_not_predict():
+    with pytest.raises(RuntimeError, match="training mode"):
+        next(Spectrum(SMALL).predict([Structure.from_ase(bulk("Cu"))]))
+
+
+def test_graphs_without_orbits_are_refused(model):
+    graph = collate([Graph.from_structures([Structure.from_ase(bulk("Cu"))], 5.0)])
+    with pytest.raises(ValueError, match="orbits"):
+        model(graph)
+
+
+def test_different_models_do_not_combine():
+    other = SMALL.model_copy(update={"hidden": 8})
+    with pytest.raises(ValueError, match="different configurations"):
+        combine([Spectrum(SMALL), Spectrum(other)])
+    with pytest.raises(ValueError, match="no model"):
+        combine([])

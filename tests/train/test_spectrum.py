@@ -1,0 +1,165 @@
+"""The loss of spectra measures what it says, and training lowers it."""
+
+import numpy as np
+import pytest
+import torch
+from ase.build import bulk
+
+from euclidium.atoms import PhononDOS, PhononRecord, Structure, collate
+from euclidium.models.config import NequIPConfig, SpectrumConfig
+from euclidium.models.spectrum import SpectrumPrediction, grid_edges
+from euclidium.train.settings import SpectrumLossSettings
+from euclidium.train.spectrum import (
+    Integrals,
+    SpectrumTask,
+    mean_curve,
+    mean_site_neighbors,
+    rebinned,
+    spectrum_config,
+    spectrum_graph,
+)
+
+CONFIG = SpectrumConfig(
+    network=NequIPConfig(channels=8, layers=1), hidden=16, grid=((-100, 1000, 10),), dropout=0.0
+)
+EDGES = grid_edges(CONFIG).numpy()
+
+
+def record(name: str, structure: str, a: float, peaks: dict[str, float]) -> PhononRecord:
+    """A crystal whose elements vibrate at one frequency each."""
+    crystal = Structure.from_ase(bulk(name, structure, a))
+    edges = np.arange(0.0, 801.0, 5.0)
+    share = 3 / len(peaks)
+    partial = {s: np.histogram([w], edges)[0] * share for s, w in peaks.items()}
+    dos = PhononDOS.of(crystal, edges, sum(partial.values()))
+    return PhononRecord.of(name, crystal, dos, partial)
+
+
+@pytest.fixture
+def records() -> list[PhononRecord]:
+    return [
+        record("NaCl", "rocksalt", 5.64, {"Na": 150.0, "Cl": 200.0}),
+        record("MgO", "rocksalt", 4.21, {"Mg": 350.0, "O": 500.0}),
+        record("Cu", "fcc", 3.61, {"Cu": 180.0}),
+    ]
+
+
+def task_of(records, **weights) -> SpectrumTask:
+    graphs = [spectrum_graph(r, CONFIG) for r in records]
+    prior = torch.cat([g.labels["modes"] for g in graphs]).mean(0).numpy()
+    return SpectrumTask(CONFIG, SpectrumLossSettings(**weights), prior)
+
+
+def exact(graph, task) -> SpectrumPrediction:
+    """The prediction that says what the labels say."""
+    n, bins = graph.labels["modes"].shape
+    top = torch.zeros(n, bins)
+    place = torch.bucketize(graph.labels["last_peak"], torch.from_numpy(EDGES).float()[1:-1])
+    top[torch.arange(n), place] = 1.0
+    return SpectrumPrediction(
+        sites=graph.labels["site_modes"][graph.orbits.representatives],
+        total=graph.labels["modes"],
+        top=top,
+        unstable=torch.full((n,), -20.0),
+    )
+
+
+def test_the_labels_themselves_have_no_loss(records):
+    graph = collate([spectrum_graph(r, CONFIG) for r in records])
+    task = task_of(records)
+    terms = task.loss(exact(graph, task), graph)
+    values = {name: float(term.value) / term.weight for name, term in terms.items()}
+    assert values["modes"] == values["partial"] == values["cumulative"] == 0.0
+    assert values["heat_capacity"] < 0.1  # of 21, by intervals twice as wide
+    assert values["last_peak"] < 10.0
+    assert values["stability"] < 1e-6
+    assert set(values) == set(SpectrumLossSettings.model_fields)
+
+
+def test_a_shifted_curve_is_as_far_as_it_was_shifted(records):
+    own = Integrals.on(EDGES)
+    curve = torch.zeros(1, len(EDGES) - 1, dtype=torch.float64)
+    curve[0, 20] = 3.0
+    assert float(own.distance(curve, curve.roll(4, dims=1))) == pytest.approx(40.0)
+
+
+def test_heat_capacity_is_that_of_the_curve(records):
+    own = Integrals.on(EDGES)
+    for one in records:
+        modes = rebinned(one.dos, EDGES)
+        assert float(torch.from_numpy(modes) @ own.heat) == pytest.approx(
+            float(PhononDOS(EDGES, modes).heat_capacity(300.0)), rel=1e-4
+        )
+
+
+def test_ranked_probability_of_a_certain_wrong_answer_is_the_distance():
+    own = Integrals.on(EDGES)
+    sure = torch.zeros(1, len(EDGES) - 1, dtype=torch.float64)
+    sure[0, 30] = 1.0  # 200 to 210
+    score = own.ranked_probability(sure, torch.tensor([260.0], dtype=torch.float64))
+    assert float(score) == pytest.approx(60.0, abs=10.0)
+    assert float(own.median(sure)) == pytest.approx(205.0)
+
+
+def test_rebinning_keeps_the_modes(records):
+    for one in records:
+        modes = rebinned(one.dos, np.array([-50.0, 160.0, 300.0, 310.0]))
+        assert modes.sum() == pytest.approx(3.0)
+
+
+def test_partial_curves_are_learned_by_element(records):
+    """A prediction with the two elements exchanged has the right total, and a partial loss."""
+    task = task_of(records[:1])
+    graph = collate([spectrum_graph(records[0], CONFIG)])
+    right = exact(graph, task)
+    wrong = SpectrumPrediction(right.sites.flip(0), right.total, right.top, right.unstable)
+    terms = task.loss(wrong, graph)
+    assert float(terms["modes"].value) == 0.0
+    assert float(terms["partial"].value) == pytest.approx(0.5 * 2.0)
+
+
+def test_some_steps_lower_the_loss(records):
+    torch.manual_seed(0)
+    task = task_of(records)
+    graph = collate([spectrum_graph(r, CONFIG) for r in records])
+    model = task.build().train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(30):
+        terms = task.loss(task.predict(model, graph), graph)
+        loss = torch.stack([term.value for term in terms.values()]).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_errors_of_exact_predictions_are_nearly_zero(records):
+    task = task_of(records)
+    graph = collate([spectrum_graph(r, CONFIG) for r in records])
+    errors = task.errors()
+    task.measure(errors, exact(graph, task), graph)
+    metrics = errors.metrics()
+    assert metrics["heat_capacity"].mae < 0.1
+    assert metrics["mean_frequency"].mae < 5.0
+    assert metrics["last_peak"].mae < 10.0
+
+
+def test_a_weight_of_zero_leaves_a_term_out(records):
+    graph = collate([spectrum_graph(r, CONFIG) for r in records])
+    task = task_of(records, last_peak=0.0, partial=0.0)
+    assert not {"last_peak", "partial"} & set(task.loss(exact(graph, task), graph))
+
+
+def test_constants_come_from_the_data(records):
+    from euclidium.atoms.dataset import Dataset
+    from euclidium.train.parts import Part
+    from euclidium.train.settings import SpectrumSettings
+
+    graphs = Dataset([spectrum_graph(r, CONFIG) for r in records])
+    part = Part(graphs, range(3))
+    assert mean_curve(part).sum() == pytest.approx(3.0, abs=1e-5)
+    neighbors = mean_site_neighbors(part)
+    assert spectrum_config(SpectrumSettings(), neighbors).mean_neighbors == neighbors
+    assert spectrum_config(SpectrumSettings(mean_neighbors=7.0), neighbors).mean_neighbors == 7.0
