@@ -31,6 +31,8 @@ def test_numbers_and_picture(
     assert found["cv_300K_J_per_K_mol_atom"] == pytest.approx(found["cv_300K_J_per_K_mol"] / 2)
     density, grid = found["dos"]["density_per_THz"], found["dos"]["frequencies_THz"]
     assert np.trapezoid(density, grid) == pytest.approx(6, rel=0.02)
+    center = found["irreps"]["GAMMA"]
+    assert [one["label"] for one in center["sets"]].count("T1u") == 1
     assert "<svg" in picture.read_text()
     kept = Phonons.load(tmp_path / "si.npz")
     np.testing.assert_allclose(kept.bands.frequencies, bands)
@@ -50,6 +52,7 @@ def test_people_get_a_table(
     result = run(*words, "-o", tmp_path / "si.png")
     assert result.exit_code == 0, result.stderr
     assert "heat capacity at 300 K" in result.stdout
+    assert "Modes at Γ, m-3m" in result.stdout
     assert "si.npz" in result.stdout
     assert "si.png exists" in refused(*words, "-o", tmp_path / "si.png")
     assert "a picture ends with .png, .pdf, .svg, got si.txt" in refused(*words, "-o", "si.txt")

@@ -22,9 +22,11 @@ from euclidium.cli.report import Report, table
 from euclidium.cli.structures import open_structure
 
 if TYPE_CHECKING:
+    from euclidium.simulate.band_irreps import PointIrreps
     from euclidium.simulate.phonons import Phonons
 
 ROOM = 300.0  # K
+MOST_SETS = 24  # of modes in a table
 PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -43,30 +45,42 @@ class Unit(str, Enum):
     meV = "meV"
 
 
+SupercellOption = Annotated[
+    tuple[int, int, int] | None,
+    typer.Option(
+        "--supercell",
+        help="How often to repeat the cell; without it, to --length.",
+        metavar="A B C",
+    ),
+]
+LengthOption = Annotated[float, typer.Option("--length", help="Least width of the supercell, Å.")]
+MethodOption = Annotated[
+    Method,
+    typer.Option("--method", help="Force constants from displaced atoms, or as exact derivatives."),
+]
+DisplacementOption = Annotated[
+    float, typer.Option("--displacement", help="How far atoms are displaced, Å.")
+]
+MeshOption = Annotated[float, typer.Option("--mesh", help="Density of the mesh of q points, Å.")]
+RelaxOption = Annotated[
+    bool, typer.Option("--relax/--no-relax", help="Relax atoms and cell first.")
+]
+PictureOption = Annotated[
+    Path, typer.Option("--output", "-o", help="The picture; the numbers go to an .npz beside it.")
+]
+
+
 def bands(
     model: Model,
     structure: StructureFile,
-    supercell: Annotated[
-        tuple[int, int, int] | None,
-        typer.Option(
-            help="How often to repeat the cell; without it, to --length.", metavar="A B C"
-        ),
-    ] = None,
-    length: Annotated[float, typer.Option(help="Least width of the supercell, Å.")] = 10.0,
-    method: Annotated[
-        Method,
-        typer.Option(help="Force constants from displaced atoms, or as exact derivatives."),
-    ] = Method.displacement,
-    displacement: Annotated[float, typer.Option(help="How far atoms are displaced, Å.")] = 0.01,
-    mesh: Annotated[float, typer.Option(help="Density of the mesh of q points, Å.")] = 60.0,
-    relax: Annotated[
-        bool, typer.Option("--relax/--no-relax", help="Relax atoms and cell first.")
-    ] = True,
+    supercell: SupercellOption = None,
+    length: LengthOption = 10.0,
+    method: MethodOption = Method.displacement,
+    displacement: DisplacementOption = 0.01,
+    mesh: MeshOption = 60.0,
+    relax: RelaxOption = True,
     unit: Annotated[Unit, typer.Option(help="Unit of frequency in the picture.")] = Unit.THz,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="The picture; the numbers go to an .npz beside it."),
-    ] = Path("phonons.png"),
+    output: PictureOption = Path("phonons.png"),
     frame: Frame = -1,
     force: Force = False,
     device: DeviceOption = Device.auto,
@@ -79,11 +93,7 @@ def bands(
     Example: [bold]euclidium phonons si.euclidium si.cif --supercell 4 4 4[/bold]
     """
     path = find_model(model)
-    if output.suffix not in PICTURES:
-        raise ValueError(f"a picture ends with {', '.join(PICTURES)}, got {output.name}")
-    arrays = output.with_suffix(".npz")
-    for file in (output, arrays):
-        check_new(file, force)
+    arrays = check_picture(output, force)
     crystal = open_structure(structure, frame)
 
     from euclidium.simulate.phonons import phonons
@@ -106,6 +116,23 @@ def bands(
     return _report(
         found, {"model": path, "structure": structure, "picture": output, "arrays": arrays}
     )
+
+
+def check_picture(output: Path, force: bool) -> Path:
+    """The file of numbers beside a picture, if both may be written.
+
+    Raises ``ValueError`` if not, and for a name that is not that of a picture.
+
+    >>> check_picture(Path("phonons.txt"), force=False)
+    Traceback (most recent call last):
+    ValueError: a picture ends with .png, .pdf, .svg, got phonons.txt
+    """
+    if output.suffix not in PICTURES:
+        raise ValueError(f"a picture ends with {', '.join(PICTURES)}, got {output.name}")
+    arrays = output.with_suffix(".npz")
+    for file in (output, arrays):
+        check_new(file, force)
+    return arrays
 
 
 def phonon_figure(found: "Phonons", unit: Unit = Unit.THz) -> Any:
@@ -174,6 +201,10 @@ def _report(found: "Phonons", files: dict[str, Any]) -> Report:
         "entropy_J_per_K_mol": found.thermal.entropy,
         "free_energy_kJ_per_mol": found.thermal.free_energy,
     }
+    from euclidium.simulate.band_irreps import path_irreps
+
+    irreps = path_irreps(found)
+    document["irreps"] = irreps
     rows = [
         ("atoms of the primitive cell", short["n_atoms"], ""),
         ("lowest frequency", short["lowest_THz"], "THz"),
@@ -192,4 +223,18 @@ def _report(found: "Phonons", files: dict[str, Any]) -> Report:
         )
     )
     words = tuple(f"{name}: {files[name]}" for name in ("picture", "arrays"))
-    return Report(document, (table("Phonons", ("", "value", "unit"), rows), *warning, *words))
+    tables = [table("Phonons", ("", "value", "unit"), rows), *_modes(irreps.get("GAMMA"))]
+    return Report(document, (*tables, *warning, *words))
+
+
+def _modes(center: "PointIrreps | None") -> list[Any]:
+    """A table of the modes at Γ, if there are not too many."""
+    if center is None or len(center.sets) > MOST_SETS:
+        return []
+    yes = {True: "yes", False: "", None: ""}
+    rows = [
+        (one.label or "–", len(one.bands), one.frequency, yes[one.infrared], yes[one.raman])
+        for one in center.sets
+    ]
+    columns = ("irrep", "modes", "THz", "infrared", "Raman")
+    return [table(f"Modes at Γ, {center.group}", columns, rows)]

@@ -10,6 +10,12 @@ from euclidium.plot.curves import heat_capacity as heat_capacity
 from euclidium.plot.curves import learning_curve as learning_curve
 from euclidium.plot.curves import parity as parity
 from euclidium.plot.curves import temperature as temperature
+from euclidium.plot.expansion import bulk_modulus as bulk_modulus
+from euclidium.plot.expansion import free_energies as free_energies
+from euclidium.plot.expansion import gruneisen_bands as gruneisen_bands
+from euclidium.plot.expansion import gruneisen_points as gruneisen_points
+from euclidium.plot.expansion import heat_conduction as heat_conduction
+from euclidium.plot.expansion import thermal_expansion as thermal_expansion
 from euclidium.plot.page import Fact as Fact
 from euclidium.plot.page import Picture as Picture
 from euclidium.plot.page import Section as Section
@@ -34,13 +40,18 @@ __all__ = [
     "Table",
     "alloy_sweep",
     "bands",
+    "bulk_modulus",
     "calibration_curve",
     "canvas",
     "density_parity",
     "dos",
     "energy_drift",
     "figure_html",
+    "free_energies",
+    "gruneisen_bands",
+    "gruneisen_points",
     "heat_capacity",
+    "heat_conduction",
     "learning_curve",
     "measured_parity",
     "parity",
@@ -51,5 +62,6 @@ __all__ = [
     "roc_curve",
     "spectrum",
     "temperature",
+    "thermal_expansion",
     "write_report",
 ]

@@ -46,6 +46,13 @@ class Mode:
         are in ``arrays["displacements"]``, and the time in fs in ``info`` for modes that have one.
 
         Raises ``ValueError`` for fewer than two frames or an amplitude that is not positive.
+
+        >>> from ase.build import bulk
+        >>> from ase.calculators.emt import EMT
+        >>> from euclidium.simulate.phonons import phonons
+        >>> copper = phonons(bulk("Cu"), EMT(), supercell=(2, 2, 2), mesh=(4, 4, 4))
+        >>> len(mode(copper, (0.5, 0.5, 0.5)).frames(12, amplitude=0.5))
+        12
         """
         if n < 2 or not amplitude > 0:
             raise ValueError(
