@@ -71,7 +71,7 @@ def test_the_labels_themselves_have_no_loss(records):
     values = {name: float(term.value) / term.weight for name, term in terms.items()}
     assert values["modes"] == values["partial"] == values["cumulative"] == 0.0
     assert values["heat_capacity"] < 0.1  # of 21, by intervals twice as wide
-    assert values["last_peak"] < 10.0
+    assert values["last_peak"] <= 10.0
     assert values["stability"] < 1e-6
     assert set(values) == set(SpectrumLossSettings.model_fields)
 

@@ -55,6 +55,7 @@ class Lookup:
         self.names = tuple(record.name for record in records)
         self.fractions = np.array([fractions(record.structure) for record in records])
         self.edges = _edges(records)
+        self.width = max(record.dos.broadening for record in records)
         self.modes = np.array([_rebinned(r.dos, self.edges) for r in records], dtype=np.float32)
         self.last_peaks = np.array([record.last_peak for record in records])
         self.unstable = np.array([record.imaginary > UNSTABLE for record in records])
@@ -64,7 +65,9 @@ class Lookup:
         """A spectrum for each structure, in their order."""
         for structure in structures:
             modes, numbers = self._mean or self._average(self._nearest(structure))
-            yield Guess(structure, PhononDOS.of(structure, self.edges, modes), **numbers)
+            yield Guess(
+                structure, PhononDOS.of(structure, self.edges, modes, self.width), **numbers
+            )
 
     def _nearest(self, structure: Structure) -> np.ndarray:
         """Indices of the records with the most similar compositions."""
@@ -86,8 +89,12 @@ class Lookup:
         """Standard deviations of a new crystal around the mean of the chosen ones."""
         if len(chosen) < 2:
             return {}
-        spectra = [PhononDOS(self.edges, self.modes[n].astype(np.float64)) for n in chosen]
-        middle = normalized(PhononDOS(self.edges, mean).at(GRID51, WIDTH51))
+        width = self.width
+        spectra = [
+            PhononDOS(self.edges, self.modes[n].astype(np.float64), broadening=width)
+            for n in chosen
+        ]
+        middle = normalized(PhononDOS(self.edges, mean, broadening=width).at(GRID51, WIDTH51))
         curves = np.array([normalized(dos.at(GRID51, WIDTH51)) for dos in spectra])
         n = len(chosen)
         heat = np.array([float(dos.heat_capacity(ROOM)) for dos in spectra])

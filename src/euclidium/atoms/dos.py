@@ -22,6 +22,7 @@ from euclidium.units import (
 )
 
 KELVIN = CM1_TO_MEV * MEV / K_B  # temperature at which kT is hc · 1 cm⁻¹
+SHARPEST = 0.1  # cm⁻¹, a width that smooths nothing
 LOWEST = 1.0  # cm⁻¹, modes below take no part in thermodynamics: they are translations or unstable
 PER_INTERVAL = 4  # points of each interval at which a function of frequency is integrated
 LARGEST = 700.0  # of ħω/kT, where exponentials are at their limits
@@ -56,6 +57,7 @@ class PhononDOS:
     mass: float = float("nan")
     volume: float = float("nan")
     formula_atoms: float = float("nan")  # of a formula unit, for properties per mole of it
+    broadening: float = 0.0  # cm⁻¹, of the Gaussians that the curve was made with
 
     def __post_init__(self) -> None:
         if len(self.modes) == 0 or len(self.edges) != len(self.modes) + 1:
@@ -104,6 +106,7 @@ class PhononDOS:
         structure: Structure | None,
         edges: Float[np.ndarray, " edge"],
         modes: Float[np.ndarray, " interval"],
+        broadening: float = 0.0,
     ) -> "PhononDOS":
         """With mass, volume and formula unit of a structure; vacancies are no atoms.
 
@@ -112,7 +115,7 @@ class PhononDOS:
         1.0
         """
         if structure is None:
-            return cls(edges, modes)
+            return cls(edges, modes, broadening=broadening)
         fractions = structure.fractions
         totals = fractions.sum(axis=1)
         kinds = structure.species if structure.occupations is None else fractions.round(6)
@@ -123,6 +126,7 @@ class PhononDOS:
             mass=float(totals @ structure.masses / totals.sum()),
             volume=(structure.volume or float("nan")) / float(totals.sum()),
             formula_atoms=float(totals.sum() / np.gcd.reduce(counts)),
+            broadening=broadening,
         )
 
     @property
@@ -138,15 +142,17 @@ class PhononDOS:
     def at(
         self, frequencies: Float[np.ndarray, " point"], width: float = 10.0
     ) -> Float[np.ndarray, " point"]:
-        """The curve at any frequencies (cm⁻¹), smoothed by a Gaussian of the standard deviation.
+        """The curve at any frequencies (cm⁻¹), smoothed to Gaussians of a standard deviation.
 
+        The ``broadening`` that the curve has already counts towards the ``width``.
         g(ω) in modes for each atom and cm⁻¹; the ``width`` is in cm⁻¹.
 
         >>> flat = PhononDOS(np.array([0.0, 300.0]), np.array([3.0]))
         >>> flat.at(np.array([0.0, 150.0]), width=5.0).round(4).tolist()
         [0.005, 0.01]
         """
-        return smoothing(self.edges, frequencies, width) @ self.modes
+        missing = max(width**2 - self.broadening**2, 0.0) ** 0.5
+        return smoothing(self.edges, frequencies, max(missing, SHARPEST)) @ self.modes
 
     def heat_capacity(
         self, temperature: float | Float[np.ndarray, "*temperature"], per: str = "atom"

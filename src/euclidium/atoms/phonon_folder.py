@@ -24,7 +24,7 @@ from typing import Any, TextIO, cast
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
-from euclidium.atoms.dos import PhononDOS, smoothing
+from euclidium.atoms.dos import SHARPEST, PhononDOS, smoothing
 from euclidium.atoms.phonon_record import (
     GRID51,
     PITCH,
@@ -75,6 +75,7 @@ def read_phonon_folder(folder: Path) -> list[PhononRecord]:
     arrays = _arrays(folder / CURVES)
     offsets, offsets51 = arrays["fine_offset"], arrays["dos51_offset"]
     start, pitch = float(arrays["fine_start_cm1"]), float(arrays["fine_pitch_cm1"])
+    width = float(arrays["fine_sigma_cm1"])
     longest = int(np.diff(offsets).max(initial=0))
     edges = start + pitch * (np.arange(longest + 1) - 0.5)  # one array, of which all have a part
     records: list[PhononRecord] = []
@@ -84,7 +85,7 @@ def read_phonon_folder(folder: Path) -> list[PhononRecord]:
             fine = arrays["fine"][offsets[k] : offsets[k + 1]]
             curves = fine.reshape(row["dos_shape"]).astype(np.float64)
             dos51 = arrays["dos51"][offsets51[k]].astype(np.float64)
-            records.append(_record(row, curves, edges, dos51, arrays["T"]))
+            records.append(_record(row, curves, edges, dos51, arrays["T"], width))
         except (DataError, ValueError, KeyError, TypeError, IndexError) as error:
             raise DataError(f"crystal {k} of {folder} cannot be read: {error}") from error
     if not len(records) == len(offsets) - 1 == len(offsets51) - 1:
@@ -150,7 +151,7 @@ def _names() -> tuple[str, ...]:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    needed = ("fine", "fine_offset", "fine_start_cm1", "fine_pitch_cm1")
+    needed = ("fine", "fine_offset", "fine_start_cm1", "fine_pitch_cm1", "fine_sigma_cm1")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in (*needed, "dos51", "dos51_offset", "T")}
@@ -176,6 +177,7 @@ def _record(
     edges: np.ndarray,
     dos51: np.ndarray,
     temperatures: np.ndarray,
+    broadening: float,
 ) -> PhononRecord:
     symbols, lattice = row["symbols"], np.array(row["lattice"], dtype=np.float64)
     structure = Structure(
@@ -195,7 +197,7 @@ def _record(
     return PhononRecord(
         name=row["mp_id"],
         structure=structure,
-        dos=PhononDOS.of(structure, own, modes[0]),
+        dos=PhononDOS.of(structure, own, modes[0], broadening),
         partial=dict(zip(row["species"], modes[1:], strict=True)) if len(modes) > 1 else None,
         heat_capacity=float(row["cv_kB"][room]) * GAS_CONSTANT / len(symbols),
         mean_frequency=float(row["wavg"]),
@@ -248,7 +250,8 @@ def _curves(record: PhononRecord, start: float) -> np.ndarray:
         return np.pad(all_modes / PITCH, ((0, 0), (before, 0)))
     count = int(np.ceil((dos.edges[-1] + 4 * WIDTH - start) / PITCH)) + 1
     points = start + PITCH * np.arange(count)
-    return np.asarray(all_modes @ smoothing(dos.edges, points, WIDTH).T)
+    missing = max(WIDTH**2 - dos.broadening**2, SHARPEST**2) ** 0.5
+    return np.asarray(all_modes @ smoothing(dos.edges, points, missing).T)
 
 
 def _curves51(record: PhononRecord) -> np.ndarray:

@@ -75,7 +75,7 @@ def record_of_modes(
     return PhononRecord(
         name=name,
         structure=structure,
-        dos=PhononDOS.of(structure, edges, modes[0]),
+        dos=PhononDOS.of(structure, edges, modes[0], WIDTH),
         partial=None if partial is None else dict(zip(partial, modes[1:], strict=True)),
         heat_capacity=float(heat[TEMPERATURES == ROOM][0]) * GAS_CONSTANT,
         mean_frequency=float((each * frequencies).sum() / 3),

@@ -103,6 +103,9 @@ class SpectrumConfig(Config):
         ((-300, 1000, 10), (1000, 2000, 20), (2000, 4600, 40)),
         description="pieces of equal intervals of frequency: start, stop, width, cm⁻¹",
     )
+    broadening: float = Field(
+        6.0, ge=0, description="width of the Gaussians in the curves that it learns, cm⁻¹"
+    )
     curve: Literal["modes", "maximum"] = Field("modes", description="what the curve is scaled to")
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")

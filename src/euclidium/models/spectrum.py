@@ -292,10 +292,10 @@ class Spectrum(nn.Module):
             parts = (shares[own].cpu().T @ sites[own]).numpy()
             parts *= modes / np.maximum(parts.sum(axis=0), 1e-300)
             peaks = _medians(edges, tops[n].numpy())
-            disagreement = _disagreement(edges, members, peaks)
+            disagreement = _disagreement(edges, members, peaks, self.config.broadening)
             yield SpectrumResult(
                 structure=structure,
-                dos=PhononDOS.of(structure, edges, modes),
+                dos=PhononDOS.of(structure, edges, modes, self.config.broadening),
                 partial={
                     chemical_symbol(int(z)): parts[z] for z in np.flatnonzero(parts.sum(axis=1) > 0)
                 },
@@ -423,11 +423,12 @@ def _disagreement(
     edges: Float[np.ndarray, " edge"],
     members: Float[np.ndarray, "member interval"],
     peaks: Float[np.ndarray, " member"],
+    broadening: float,
 ) -> dict[str, float]:
     """How far the members' predictions spread, as standard deviations."""
     if len(members) < 2:
         return dict.fromkeys(("cv300", "mean_frequency", "last_peak", "dos51"), 0.0)
-    curves = [PhononDOS(edges, modes) for modes in members]
+    curves = [PhononDOS(edges, modes, broadening=broadening) for modes in members]
     paper = np.stack([curve.at(np.linspace(0, 1000, 51)) for curve in curves])
     paper /= paper.max(axis=1, keepdims=True)
     return {

@@ -62,6 +62,15 @@ class DataSettings(Section):
         return value
 
 
+class SpectrumDataSettings(DataSettings):
+    """Which phonon spectra to train on."""
+
+    train: str = Field(description="folder of phonon spectra, or 'phonons', the embedded set")
+    without: tuple[str, ...] = Field(
+        (), description="elements to leave out: crystals that have one become the test"
+    )
+
+
 class PotentialSettings(Section):
     """The model; what is ``auto`` is taken from the training data."""
 
@@ -326,6 +335,7 @@ class SpectrumTrainConfig(RunConfig):
     (24, 0.05)
     """
 
+    data: SpectrumDataSettings = Field(description="the spectra: a folder, or the keys below")
     task: Literal["spectrum"] = Field(description="what to learn")
     model: SpectrumSettings = Field(SpectrumSettings(), description="the model")
     loss: SpectrumLossSettings = Field(SpectrumLossSettings(), description="the loss")

@@ -35,7 +35,6 @@ from euclidium.train.task import Task
 from euclidium.units import GAS_CONSTANT
 
 ROOM = 300.0  # K
-FINE = 6.0  # cm⁻¹, the width of the Gaussians in the curves that models learn
 UNSTABLE = 0.02  # share of imaginary modes that counts as certainly unstable
 FINER = 8  # points of an interval at which the heat capacity is integrated
 
@@ -56,7 +55,7 @@ class SpectrumTask(Task[Spectrum, SpectrumPrediction]):
         prior: Float[np.ndarray, " interval"],
     ) -> None:
         self.config, self.settings, self.prior = config, loss, np.asarray(prior)
-        self.integrals = Integrals.on(grid_edges(config).numpy())
+        self.integrals = Integrals.on(grid_edges(config).numpy(), config.broadening)
 
     @property
     def description(self) -> dict[str, Any]:
@@ -150,9 +149,9 @@ class Integrals:
     heat: Float[Tensor, " interval"]  # C_v at 300 K of a mode, J/(K mol)
 
     @classmethod
-    def on(cls, edges: Float[np.ndarray, " edge"]) -> "Integrals":
-        """Those of a grid; the curves there have Gaussians of 6 cm⁻¹ already."""
-        paper = smoothing(edges, GRID51, (WIDTH51**2 - FINE**2) ** 0.5).T
+    def on(cls, edges: Float[np.ndarray, " edge"], broadening: float = 0.0) -> "Integrals":
+        """Those of a grid, for curves that have Gaussians of some width (cm⁻¹) already."""
+        paper = smoothing(edges, GRID51, (WIDTH51**2 - broadening**2) ** 0.5).T
         places = (np.arange(FINER) + 0.5) / FINER
         points = edges[:-1, None] + np.diff(edges)[:, None] * places
         x = KELVIN * np.maximum(points, LOWEST) / ROOM

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from euclidium.atoms.elements import atomic_number
 from euclidium.atoms.embedded import embedded_phonons
 from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.spectra import read_phonons
@@ -25,7 +26,8 @@ def read_spectra(config: SpectrumTrainConfig) -> Parts:
     What is not a set of its own is taken from the training set: as ``validation`` the part that the
     set itself calls so, where it has one and the configuration gives no number, else a fraction; as
     ``test`` compositions that no other part has, see :func:`~euclidium.atoms.composition_split`, or
-    none with ``data.test: 0`` written out. Raises ``ConfigError`` if nothing is left to train on,
+    none with ``data.test: 0`` written out. With ``data.without`` the test are the crystals that
+    have one of these elements, and no other part has such a crystal. Raises ``ConfigError`` if nothing is left to train on,
     and ``DataError`` for data that cannot be read.
     """
     data = config.data
@@ -79,6 +81,10 @@ def _indices(records: Sequence[PhononRecord], config: SpectrumTrainConfig) -> di
     rest, validation, test = found["train"], found["val"], found["test"]
     if "test" in data.model_fields_set:
         rest, test = sorted([*rest, *test]), []
+    if data.without:
+        unseen = {atomic_number(symbol) for symbol in data.without}
+        test = [n for n, r in enumerate(records) if unseen & set(r.structure.species.tolist())]
+        rest, validation = (sorted(set(part) - set(test)) for part in (rest, validation))
     if isinstance(data.validation, str):
         rest, validation = sorted([*rest, *validation]), []
     elif not validation or "validation" in data.model_fields_set:

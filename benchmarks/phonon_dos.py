@@ -1,0 +1,114 @@
+"""Make the shipped model ``phonon-dos``: train its members, join them, calibrate, write the card.
+
+    python benchmarks/phonon_dos.py --data ../shared/data/phonons
+
+trains four networks with benchmarks/configs/phonon-dos.yaml, seeds 0 to 3, each resumable, into
+``runs/phonon-dos-<seed>``; makes one model of them; fits its uncertainties to the validation part;
+measures it on compositions that no network has seen; and writes the model and its card.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from euclidium.analyze.calibration import calibrate
+from euclidium.analyze.spectra import SpectrumErrors, evaluate_spectra
+from euclidium.atoms import PhononRecord, composition_split, read_phonons
+from euclidium.models import Spectrum, SpectrumResult, combine, load, save
+from euclidium.train import load_config, train
+
+HERE = Path(__file__).parent
+QUANTITIES = ("cv300", "mean_frequency", "last_peak", "dos51")
+# a model that reports the disagreement itself, from which uncertainties are then made
+BARE = {name: (0.0, 1.0) for name in QUANTITIES}
+GRID = np.linspace(0.0, 1000.0, 51)
+
+
+def main() -> None:
+    """Train, join, calibrate, measure, write."""
+    arguments = parsed()
+    runs = [arguments.runs / f"phonon-dos-{seed}" for seed in range(arguments.members)]
+    for seed, run in enumerate(runs):
+        if not (run / "model.euclidium").exists():
+            settings = [f"data={arguments.data.absolute()}", f"output={run.absolute()}"]
+            config = load_config(HERE / "configs" / "phonon-dos.yaml", [*settings, f"seed={seed}"])
+            train(config, resume=(run / "last.ckpt").exists(), overwrite=not run.exists())
+    records = read_phonons(arguments.data)
+    parts = {name: [records[n] for n in own] for name, own in composition_split(records).items()}
+    model = combine([load(run / "model.euclidium") for run in runs])
+    model = calibrated(model, parts["val"])
+    errors = {name: measured(model, parts[name]) for name in ("val", "test")}
+    provenance = {
+        "data": "phonondb (A. Togo, 2018-04-17), CC BY 4.0",
+        "structures": {name: len(own) for name, own in parts.items()},
+        "test": "compositions by hash, one in twenty, not seen in training",
+    }
+    metrics = {name: found.as_dict() for name, found in errors.items()}
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    save(model, arguments.output, plain(metrics), provenance, half=True)
+    card = arguments.output.with_suffix(".md")
+    card.write_text(written(model, errors, parts, arguments.output.stat().st_size))
+    print(json.dumps({name: brief(found) for name, found in errors.items()}, indent=2))
+
+
+def calibrated(model: Spectrum, records: Sequence[PhononRecord]) -> Spectrum:
+    """The model with uncertainties that hold on some records."""
+    model.config = model.config.model_copy(update={"uncertainty": BARE})
+    results = list(model.predict(record.structure for record in records))
+    errors = {
+        "cv300": [
+            float(r.dos.heat_capacity(300.0)) - d.heat_capacity
+            for r, d in zip(results, records, strict=True)
+        ],
+        "mean_frequency": [
+            r.dos.mean_frequency - d.mean_frequency for r, d in zip(results, records, strict=True)
+        ],
+        "last_peak": [r.last_peak - d.last_peak for r, d in zip(results, records, strict=True)],
+        "dos51": [curve_error(r, d) for r, d in zip(results, records, strict=True)],
+    }
+    found = {
+        name: calibrate(np.array([r.uncertainty[name] for r in results]), np.array(errors[name]))
+        for name in QUANTITIES
+    }
+    model.config = model.config.model_copy(update={"uncertainty": found})
+    return model
+
+
+def curve_error(result: SpectrumResult, record: PhononRecord) -> float:
+    """Root mean square error of the curve that is scaled to its maximum."""
+    curve = result.dos.at(GRID)
+    away = curve / curve.max() - record.dos51 / max(record.dos51.max(), 1e-9)
+    return float(np.sqrt(np.square(away).mean()))
+
+
+def measured(model: Spectrum, records: Sequence[PhononRecord]) -> SpectrumErrors:
+    """The errors on some records."""
+    return evaluate_spectra(model.predict(record.structure for record in records), records)
+
+
+def brief(errors: SpectrumErrors) -> dict[str, float]:
+    """The measures that are single numbers."""
+    return {k: v for k, v in plain(errors.as_dict()).items() if isinstance(v, int | float)}
+
+
+def plain(value: object) -> object:
+    """The same without arrays and other types that JSON has not."""
+    return json.loads(json.dumps(value, default=lambda v: np.asarray(v).tolist()))
+
+
+def parsed() -> argparse.Namespace:
+    """The arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/phonons"))
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--members", type=int, default=4)
+    default = Path("src/euclidium/data/models/phonon-dos.euclidium")
+    parser.add_argument("--output", type=Path, default=default)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
