@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 FEWEST = 3  # pairs for which a correlation of ranks says something
 
@@ -43,7 +43,7 @@ def auroc(score: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> f
     n_negative = len(positive) - n_positive
     if not n_positive or not n_negative:
         return None
-    above = rankdata(score)[positive].sum() - n_positive * (n_positive + 1) / 2
+    above = _ranks(score)[positive].sum() - n_positive * (n_positive + 1) / 2
     return float(above / (n_positive * n_negative))
 
 
@@ -77,7 +77,7 @@ def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) -> float | 
     """
     if len(a) < FEWEST:
         return None
-    x, y = (ranks - ranks.mean() for ranks in (rankdata(a), rankdata(b)))
+    x, y = (ranks - ranks.mean() for ranks in (_ranks(a), _ranks(b)))
     scale = np.sqrt((x @ x) * (y @ y))
     return float(x @ y / scale) if scale > 0 else None
 
@@ -98,7 +98,7 @@ def coverage(
     """
     if not len(error):
         raise ValueError("there are no errors to compare with uncertainties")
-    width = np.minimum(norm.ppf((1 + levels) / 2), 1e9)  # finite for a certain interval, too
+    width = np.minimum(ndtri((1 + levels) / 2), 1e9)  # finite for a certain interval, too
     return np.asarray((np.abs(error)[None] <= width[:, None] * sigma[None]).mean(axis=1))
 
 
@@ -123,3 +123,9 @@ def calibration(
         auroc=auroc(width, size > np.median(size)),
         mean_sigma=float(width.mean()),
     )
+
+
+def _ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Ranks from 1, equal values share their mean; scipy.stats has it, and loads for long."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places.ravel()]
