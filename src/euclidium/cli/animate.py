@@ -1,7 +1,7 @@
 """``euclidium phonons animate``: a vibration as a moving picture."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from euclidium.cli.options import Device, DeviceOption, Force, Frame, Precision
 from euclidium.cli.progress import bar
 from euclidium.cli.report import Report, table
 from euclidium.cli.structures import open_structure
+
+if TYPE_CHECKING:
+    from euclidium.simulate.animation import Mode
 
 
 def animate(
@@ -69,13 +72,10 @@ def animate(
 
     if output.suffix not in FORMATS:
         raise ValueError(f"an animation ends with {', '.join(FORMATS)}, got {output.name}")
-    if Path(model).suffix == ".npz":
-        if structure is not None:
-            raise ValueError(f"{model} has its crystal in it: leave {structure} away")
-        found: Phonons = Phonons.load(model)
-    elif structure is None:
-        raise ValueError("give a model and a structure, or an .npz that euclidium phonons wrote")
+    if is_archive(model, structure):
+        found = Phonons.load(model)
     else:
+        assert structure is not None
         crystal = open_structure(structure, frame)
         with bar("phonons") as shown:
             found = phonons(
@@ -91,20 +91,40 @@ def animate(
             )
     seen = mode(found, q, band, repeat=repeat)
     seen.save(output, frames, amplitude)
+    return _report(seen, {"file": output, "frames": frames, "amplitude_A": amplitude})
+
+
+def is_archive(model: str, structure: Path | None) -> bool:
+    """Whether the phonons are there already, in an .npz file with its crystal.
+
+    Raises ``ValueError`` if there is a structure with it, and if there is none with a model.
+
+    >>> is_archive("phonons.npz", None), is_archive("si.euclidium", Path("si.cif"))
+    (True, False)
+    """
+    found = Path(model).suffix == ".npz"
+    if found and structure is not None:
+        raise ValueError(f"{model} has its crystal in it: leave {structure} away")
+    if not found and structure is None:
+        raise ValueError("give a model and a structure, or an .npz that euclidium phonons wrote")
+    return found
+
+
+def _report(seen: "Mode", files: dict[str, Any]) -> Report:
+    """Which mode it is."""
     document = {
-        "file": output,
+        **files,
         "q": seen.q,
         "band": seen.band,
         "frequency_THz": seen.frequency,
         "n_atoms": len(seen.numbers),
-        "frames": frames,
-        "amplitude_A": amplitude,
     }
     rows = [
         ("frequency", seen.frequency, "THz"),
         ("band", seen.band, ""),
         ("atoms", len(seen.numbers), ""),
-        ("frames", frames, ""),
+        ("frames", files["frames"], ""),
     ]
     title = "Mode at q = ({:g}, {:g}, {:g})".format(*seen.q)
-    return Report(document, (table(title, ("", "value", "unit"), rows), f"animation: {output}"))
+    words = f"animation: {files['file']}"
+    return Report(document, (table(title, ("", "value", "unit"), rows), words))
