@@ -1,6 +1,7 @@
-"""``euclidium evaluate``: the errors of a model on labelled structures."""
+"""``euclidium evaluate``: the errors of a model on labelled structures, or on phonon spectra."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +15,16 @@ from euclidium.cli.model import find_model, open_model
 from euclidium.cli.options import Device, DeviceOption, Force, Model, Precision, PrecisionOption
 from euclidium.cli.predictions import predictions
 from euclidium.cli.progress import bar
-from euclidium.cli.report import Report
+from euclidium.cli.report import Report, table
 from euclidium.cli.structures import open_data
 
 if TYPE_CHECKING:
+    from euclidium.analyze.spectra import Prediction
+    from euclidium.atoms.labels import LabelKeys
+    from euclidium.atoms.phonon_record import PhononRecord
     from euclidium.atoms.structure import Structure
     from euclidium.models.potential import Potential
+    from euclidium.models.spectrum import Spectrum
 
 Array = NDArray[np.float64]
 # What a parity plot shows: its name, unit, and the unit of the errors.
@@ -36,12 +41,24 @@ def evaluate(
     data: Annotated[
         str,
         typer.Argument(
-            help="A file of labelled structures, or an embedded data set.", metavar="DATA"
+            help="A file of labelled structures, an embedded data set, or a folder of phonon "
+            "spectra.",
+            metavar="DATA",
         ),
     ],
     plot: Annotated[
         Path | None,
-        typer.Option(help="Also draw predictions against labels: a .png, .pdf or .svg."),
+        typer.Option(
+            help="Also draw predictions against labels: a .png, .pdf or .svg; for phonon spectra "
+            "also an .html page with all figures."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Of phonon spectra, only this part: train, val, or test, whose compositions no "
+            "other part has.",
+        ),
     ] = None,
     energy_key: Key = None,
     forces_key: Key = None,
@@ -50,34 +67,104 @@ def evaluate(
     device: DeviceOption = Device.auto,
     precision: PrecisionOption = Precision.model,
 ) -> Report:
-    """Measure the errors of a model: of energies, forces and stresses, and for each element.
+    """Measure the errors of a model against labels.
 
-    Of an embedded data set its test structures are taken.
+    Of a potential: of energies, forces and stresses, and for each element; of an embedded data set
+    its test structures are taken. Of a model of phonon spectra: of the curves, heat capacities,
+    mean and highest frequencies, of the stability, and how honest the uncertainties are.
 
     Example: [bold]euclidium evaluate si.euclidium test.xyz --plot parity.png[/bold]
+
+    Example: [bold]euclidium evaluate phonon-dos spectra/ --plot errors.html[/bold]
     """
     from euclidium.atoms.labels import LabelKeys
-    from euclidium.train.potential import evaluate as measure
+    from euclidium.models.potential import Potential
 
     if plot is not None:
         check_new(plot, force)
-    potential = open_model(model, device, precision)
-    structures = list(open_data(data, LabelKeys(energy_key, forces_key, stress_key)))
+    keys = LabelKeys(energy_key, forces_key, stress_key)
+    opened = open_model(model, device, precision)
+    request = Request(str(find_model(model)), data, plot)
+    if isinstance(opened, Potential):
+        if split is not None:
+            raise ValueError(f"--split chooses among phonon spectra, but {model} is a potential")
+        return _of_potential(opened, request, keys)
+    if keys != LabelKeys():
+        raise ValueError(
+            f"{model} predicts phonon spectra, which have one name: leave out the keys"
+        )
+    return _of_spectra(opened, request, split)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is measured on what, and where it is drawn."""
+
+    model: str
+    data: str
+    plot: Path | None
+
+
+def _of_potential(model: "Potential", request: Request, keys: "LabelKeys") -> Report:
+    """Errors of energies, forces and stresses."""
+    from euclidium.train.potential import evaluate as measure
+
+    structures = list(open_data(request.data, keys))
     with bar(f"evaluating {len(structures)} structures"):
-        metrics = measure(potential, structures)
+        metrics = measure(model, structures)
     document = {
-        "model": find_model(model),
-        "data": data,
+        "model": request.model,
+        "data": request.data,
         "n": len(structures),
         **metrics.as_dict(),
     }
-    view = [error_table(f"Errors on {len(structures)} structures of {data}", metrics)]
-    if plot is not None:
-        with replacing(plot) as temporary:
-            parity_figure(potential, structures).savefig(temporary, dpi=160, facecolor="white")
-        document["plot"] = plot
-        view.append(f"parity: {plot}")
+    view = [error_table(f"Errors on {len(structures)} structures of {request.data}", metrics)]
+    if request.plot is not None:
+        with replacing(request.plot) as temporary:
+            parity_figure(model, structures).savefig(temporary, dpi=160, facecolor="white")
+        document["plot"] = request.plot
+        view.append(f"parity: {request.plot}")
     return Report(document, tuple(view))
+
+
+def _of_spectra(model: "Spectrum", request: Request, split: str | None) -> Report:
+    """Errors of phonon spectra."""
+    from euclidium.analyze.spectra import evaluate_spectra
+    from euclidium.atoms.spectra import read_phonons
+    from euclidium.cli.spectra_page import error_rows, write
+
+    records = _part(read_phonons(request.data), split, request.data)
+    with bar(f"evaluating {len(records)} crystals", total=len(records)) as shown:
+
+        def watched() -> "Iterator[Prediction]":
+            for result in model.predict(record.structure for record in records):
+                shown.advance()
+                yield result
+
+        errors = evaluate_spectra(watched(), records)
+    document = {"model": request.model, "data": request.data, **errors.as_dict()}
+    title = f"Errors on {errors.n} crystals of {request.data}"
+    columns = ("error", "all", "stable", "unit")
+    view = [table(title, columns, error_rows(errors)), *errors.notes]
+    if request.plot is not None:
+        with replacing(request.plot) as temporary:
+            write(errors, temporary, request.model, request.data)
+        document["plot"] = request.plot
+        view.append(f"figures: {request.plot}")
+    return Report(document, tuple(view))
+
+
+def _part(records: "list[PhononRecord]", split: str | None, data: str) -> "list[PhononRecord]":
+    """The records of a part; raises ``ValueError`` for a part that is not there, or empty."""
+    if split is None:
+        return records
+    from euclidium.atoms.spectra_split import composition_split
+
+    parts = composition_split(records)
+    if split not in parts or not len(parts[split]):
+        sizes = ", ".join(f"{name} ({len(indices)})" for name, indices in parts.items())
+        raise ValueError(f"{data} has no part {split!r}: it has {sizes}")
+    return [records[n] for n in parts[split]]
 
 
 def parity_figure(model: "Potential", structures: "Sequence[Structure]", width: float = 4.2) -> Any:

@@ -25,7 +25,10 @@ class Precision(str, Enum):
 
 Model = Annotated[
     str,
-    typer.Argument(help="A model file, or the folder of a training run.", metavar="MODEL"),
+    typer.Argument(
+        help="A model file, the folder of a training run, or a model of the package: phonon-dos.",
+        metavar="MODEL",
+    ),
 ]
 StructureFile = Annotated[
     Path,

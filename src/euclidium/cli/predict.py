@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from euclidium.cli.files import check_new, replacing
-from euclidium.cli.model import find_device, find_model, open_model
+from euclidium.cli.model import find_device, find_model, open_potential
 from euclidium.cli.options import Device, DeviceOption, Force, Model, Precision, PrecisionOption
 from euclidium.cli.predictions import predictions
 from euclidium.cli.progress import bar
@@ -38,7 +38,7 @@ def predict(
             f"not {output.name}"
         )
     check_new(output, force)
-    potential = open_model(model, device, precision)
+    potential = open_potential(model, device, precision)
     n_structures = n_atoms = 0
     with replacing(output) as temporary, bar("predicting") as shown:
         for _, predicted in predictions(potential, read(structures)):
