@@ -24,28 +24,38 @@ if TYPE_CHECKING:
     from euclidium.simulate.animation import Mode
 
 
+ModelOrArchive = Annotated[
+    str,
+    typer.Argument(
+        help="A model file, the folder of a training run, or an .npz file that "
+        "[bold]euclidium phonons[/bold] wrote.",
+        metavar="MODEL",
+    ),
+]
+NoStructure = Annotated[
+    Path | None,
+    typer.Argument(help="A file with a crystal; none with an .npz.", metavar="[STRUCTURE]"),
+]
+Wave = Annotated[
+    tuple[float, float, float],
+    typer.Option("--q", help="Wave vector, in reciprocal vectors of the primitive cell."),
+]
+Repeat = Annotated[
+    tuple[int, int, int],
+    typer.Option(help="How often to repeat the cell of one wave.", metavar="A B C"),
+]
+AnimationFile = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="A file .extxyz, .xyz, .xsf (VESTA) or .traj (ASE)."),
+]
+
+
 def animate(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="A model file, the folder of a training run, or an .npz file that "
-            "[bold]euclidium phonons[/bold] wrote.",
-            metavar="MODEL",
-        ),
-    ],
-    structure: Annotated[
-        Path | None,
-        typer.Argument(help="A file with a crystal; none with an .npz.", metavar="[STRUCTURE]"),
-    ] = None,
-    q: Annotated[
-        tuple[float, float, float],
-        typer.Option("--q", help="Wave vector, in reciprocal vectors of the primitive cell."),
-    ] = (0.0, 0.0, 0.0),
+    model: ModelOrArchive,
+    structure: NoStructure = None,
+    q: Wave = (0.0, 0.0, 0.0),
     band: Annotated[int, typer.Option(help="Which band, from 0; -1 is the highest.")] = -1,
-    repeat: Annotated[
-        tuple[int, int, int],
-        typer.Option(help="How often to repeat the cell of one wave.", metavar="A B C"),
-    ] = (1, 1, 1),
+    repeat: Repeat = (1, 1, 1),
     amplitude: Annotated[float, typer.Option(help="Largest displacement, Å.")] = 0.3,
     frames: Annotated[int, typer.Option(help="Pictures in one period.")] = 24,
     supercell: SupercellOption = None,
@@ -53,10 +63,7 @@ def animate(
     method: MethodOption = Method.displacement,
     displacement: DisplacementOption = 0.01,
     relax: RelaxOption = True,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="A file .extxyz, .xyz, .xsf (VESTA) or .traj (ASE)."),
-    ] = Path("mode.extxyz"),
+    output: AnimationFile = Path("mode.extxyz"),
     frame: Frame = -1,
     force: Force = False,
     device: DeviceOption = Device.auto,
