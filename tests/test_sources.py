@@ -28,12 +28,15 @@ FORBIDDEN = {
     "a secret": r"-----BEGIN [A-Z ]*PRIVAT[E] KEY|\b(?:gh[pousr]|sk)[_-][A-Za-z0-9]{20,}",
 }
 HOSTS = {
+    "api.figshare.com",
     "arxiv.org",
     "creativecommons.org",
     "docs.e3nn.org",
     "doi.org",
     "github.com",
     "keepachangelog.com",
+    "ml.materialsproject.org",
+    "ndownloader.figshare.com",
     "opensource.org",
     "semver.org",
     "www.abinit.org",
