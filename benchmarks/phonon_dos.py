@@ -9,14 +9,14 @@ measures it on compositions that no network has seen; and writes the model and i
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from euclidium.analyze.calibration import calibrate
 from euclidium.analyze.spectra import SpectrumErrors, evaluate_spectra
-from euclidium.atoms import PhononRecord, composition_split, read_phonons
+from euclidium.atoms import PhononRecord, chemical_symbol, composition_split, read_phonons
 from euclidium.models import Spectrum, SpectrumResult, combine, load, save
 from euclidium.train import load_config, train
 
@@ -92,6 +92,113 @@ def measured(model: Spectrum, records: Sequence[PhononRecord]) -> SpectrumErrors
 def brief(errors: SpectrumErrors) -> dict[str, float]:
     """The measures that are single numbers."""
     return {k: v for k, v in plain(errors.as_dict()).items() if isinstance(v, int | float)}
+
+
+CARD = """# phonon-dos
+
+Phonon densities of states of crystals, straight from their atoms: an ensemble of {members} networks
+(neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax}, {channels} channels; {parameters:,}
+parameters, {size:.1f} MB), made by `benchmarks/phonon_dos.py`.
+
+**Use** for heat capacities, entropies, mean and maximal frequencies and the shape of the spectrum
+of inorganic crystals near their relaxed structure, and to rank many of them. **Do not use** it for
+structures far from a minimum of their energy, molecules, surfaces, phase transitions, crystals
+under high pressure, single modes or band structures, or as the only evidence that a crystal is
+stable.
+Elements that the training data lack ({missing}, and all beyond Pu) are guessed from their
+properties.
+
+**Data**: phonondb of A. Togo (Kyoto, 2018-04-17), finite displacements with PBEsol, CC BY 4.0;
+taken from WMD-group/phononDB; {train:,} crystals to train on, {val} to validate, {test} to test.
+The test are all crystals of one composition in twenty, chosen by a hash; no network has seen them.
+Training leaves out crystals with frequencies below 500i cm⁻¹ or above the grid of the model.
+
+**Licence** of the weights: CC BY 4.0, as the data.
+
+## Errors on the test
+
+Curves at 0, 20, … 1000 cm⁻¹ divided by their maximum; C_v at 300 K in J/(K mol) for a mole of
+atoms; frequencies in cm⁻¹. Stable: less than 1 % of the modes imaginary.
+
+{overall}
+
+Quartiles of the mean square error of a curve: {quartiles}.
+
+### By crystal system
+
+{systems}
+
+### By element (crystals that contain it)
+
+{elements}
+
+## Uncertainties
+
+σ = a + b · (spread of the members), fitted to the validation part. On the test, errors within one
+and two σ (68 and 95 % for Gaussian errors):
+
+{calibration}
+"""
+COLUMNS = ("dos51_mae", "dos51_mse", "cv300_mae", "mean_freq_mae", "last_peak_mae")
+
+
+def written(
+    model: Spectrum,
+    errors: dict[str, SpectrumErrors],
+    parts: dict[str, list[PhononRecord]],
+    size: int,
+) -> str:
+    """The card of the model."""
+    network, test = model.config.network, errors["test"]
+    whole = {**brief(test), "n": test.n}
+    overall = {"test": whole, "test, stable": test.stable, "validation": brief(errors["val"])}
+    return CARD.format(
+        members=len(model.members),
+        cutoff=model.cutoff,
+        layers=network.layers,
+        lmax=network.lmax,
+        channels=network.channels,
+        parameters=sum(p.numel() for p in model.parameters()),
+        size=size / 1e6,
+        **{name: len(own) for name, own in parts.items()},
+        missing=", ".join(unseen(parts["train"])),
+        overall=markdown("part", overall, ("stability_auroc",)),
+        quartiles=", ".join(f"{value:.4f}" for value in test.quartiles),
+        systems=markdown("system", test.by_crystal_system),
+        elements=markdown("element", test.by_element),
+        calibration=markdown_calibration(test),
+    )
+
+
+def unseen(records: Sequence[PhononRecord]) -> list[str]:
+    """The elements up to plutonium that no record has."""
+    seen = {z for record in records for z in record.structure.species.tolist()}
+    return [chemical_symbol(z) for z in range(1, 95) if z not in seen]
+
+
+def markdown(title: str, rows: Mapping[str, Mapping[str, float]], more: tuple = ()) -> str:
+    """A table of errors."""
+    columns = ("n", *COLUMNS, *more)
+    lines = [f"| {title} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in rows.items():
+        cells = [number(row.get(column)) for column in columns]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def number(value: float | None) -> str:
+    """A number of a table: counts whole, others with three digits."""
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
+
+
+def markdown_calibration(errors: SpectrumErrors) -> str:
+    """How often errors are within one and two standard deviations."""
+    lines = ["| quantity | within 1 σ | within 2 σ |", "|---|---|---|"]
+    for name, found in errors.calibration.items():
+        lines.append(f"| {name} | {found.within_1_sigma:.0%} | {found.within_2_sigma:.0%} |")
+    return "\n".join(lines)
 
 
 def plain(value: object) -> object:

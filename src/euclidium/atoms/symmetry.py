@@ -56,7 +56,7 @@ def space_group(
     crystal: tuple[Any, Any, Any],
     tolerance: float = TOLERANCE,
 ) -> Any:
-    """spglib's description of a crystal's symmetry, None if it finds none.
+    """The description by spglib of a crystal's symmetry, None if it finds none.
 
     The crystal is given by its cell (rows are vectors, Å), positions in lattice vectors and kinds
     of atoms; atoms may be off by the tolerance (Å).

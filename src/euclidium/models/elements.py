@@ -57,6 +57,34 @@ class ElementEmbedding(nn.Module):
         return shares.to(table) @ table
 
 
+class MassEmbedding(nn.Module):
+    """Features of a site from the masses of its elements, as in Chen et al. 2021.
+
+    e = ReLU(A x + b), x_Z = c_Z m_Z for the elements on the site: a one-hot vector times the mass.
+
+    >>> MassEmbedding(8)(torch.tensor([14])).shape
+    torch.Size([1, 8])
+    """
+
+    masses: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        masses = torch.tensor(atomic_masses[: LARGEST + 1], dtype=torch.float32)
+        self.register_buffer("masses", masses, persistent=False)
+        self.linear = nn.Linear(LARGEST + 1, width)
+
+    def forward(
+        self,
+        species: Int[Tensor, " site"],
+        occupations: Float[Tensor, "site element"] | None = None,
+    ) -> Float[Tensor, "site width"]:
+        """Features of sites with one element each, or mixed by their occupations."""
+        if occupations is None:
+            occupations = nn.functional.one_hot(species, LARGEST + 1)
+        return torch.relu(self.linear(occupations.to(self.masses) * self.masses))
+
+
 @cache
 def element_properties() -> Float[np.ndarray, "element property"]:
     """Properties of each element by atomic number, scaled to mean 0 and variance 1; row 0 is zero.

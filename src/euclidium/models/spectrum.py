@@ -16,7 +16,7 @@ from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.atoms.symmetry import symmetric_graph
 from euclidium.models.config import SpectrumConfig
-from euclidium.models.elements import LARGEST, ElementEmbedding
+from euclidium.models.elements import LARGEST, ElementEmbedding, MassEmbedding
 from euclidium.models.nequip import NequIP
 from euclidium.ops.segments import segment_sum
 
@@ -77,11 +77,8 @@ class SpectrumNetwork(nn.Module):
     def __init__(self, config: SpectrumConfig, calibrate: bool = True) -> None:
         super().__init__()
         channels, intervals = config.network.channels, config.n_intervals
-        self.elements: nn.Module
-        if config.elements == "properties":
-            self.elements = ElementEmbedding(channels)
-        else:
-            self.elements = MassEmbedding(channels)
+        kinds = {"properties": ElementEmbedding, "masses": MassEmbedding}
+        self.elements = kinds[config.elements](channels)
         self.backbone = NequIP(
             config.network,
             1,
@@ -115,36 +112,6 @@ class SpectrumNetwork(nn.Module):
         scalars = torch.cat([state[:, : self.channels] for state in states], dim=1)
         h = torch.cat([self.norm(scalars), elements], dim=1)
         return self.curve(h), self.top(h), self.stability(h), self.attention(h)
-
-
-class MassEmbedding(nn.Module):
-    """Features of a site from the masses of its elements, as in Chen et al. 2021.
-
-    e = ReLU(A x + b), x_Z = c_Z m_Z for the elements on the site: a one-hot vector times the mass.
-
-    >>> MassEmbedding(8)(torch.tensor([14])).shape
-    torch.Size([1, 8])
-    """
-
-    masses: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        from ase.data import atomic_masses
-
-        masses = torch.tensor(atomic_masses[: LARGEST + 1], dtype=torch.float32)
-        self.register_buffer("masses", masses, persistent=False)
-        self.linear = nn.Linear(LARGEST + 1, width)
-
-    def forward(
-        self,
-        species: Int[Tensor, " site"],
-        occupations: Float[Tensor, "site element"] | None = None,
-    ) -> Float[Tensor, "site width"]:
-        """Features of sites with one element each, or mixed by their occupations."""
-        if occupations is None:
-            occupations = nn.functional.one_hot(species, LARGEST + 1)
-        return torch.relu(self.linear(occupations.to(self.masses) * self.masses))
 
 
 class Spectrum(nn.Module):

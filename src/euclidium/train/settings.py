@@ -112,6 +112,9 @@ class SpectrumSettings(Section):
     curve: Literal["modes", "maximum"] = Field(
         "modes", description="what the curve is scaled to: three modes an atom, or its maximum"
     )
+    broadening: float = Field(
+        6.0, ge=0, description="width of the Gaussians in the curves of the data, cm⁻¹"
+    )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
     symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystals' symmetry, Å")

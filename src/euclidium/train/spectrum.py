@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from euclidium.atoms.dataset import Dataset
-from euclidium.atoms.dos import KELVIN, LOWEST, PhononDOS, smoothing
+from euclidium.atoms.dos import KELVIN, LOWEST, SHARPEST, PhononDOS, smoothing
 from euclidium.atoms.elements import atomic_number
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.phonon_record import GRID51, WIDTH51, PhononRecord
@@ -121,7 +121,7 @@ class SpectrumTask(Task[Spectrum, SpectrumPrediction]):
         modes = 3 * prediction.total / prediction.total.sum(1, keepdim=True)
         errors.add("dos51", own.paper_curve(modes) - labels["curve51"])
         errors.add("heat_capacity", modes @ own.heat - labels["heat_capacity"])
-        errors.add("mean_frequency", modes @ own.centers / 3 - labels["mean_frequency"])
+        errors.add("mean_frequency", own.mean_frequency(modes) - labels["mean_frequency"])
         errors.add("last_peak", own.median(prediction.top) - labels["last_peak"])
 
     def save(
@@ -151,7 +151,8 @@ class Integrals:
     @classmethod
     def on(cls, edges: Float[np.ndarray, " edge"], broadening: float = 0.0) -> "Integrals":
         """Those of a grid, for curves that have Gaussians of some width (cm⁻¹) already."""
-        paper = smoothing(edges, GRID51, (WIDTH51**2 - broadening**2) ** 0.5).T
+        missing = max(WIDTH51**2 - broadening**2, SHARPEST**2) ** 0.5
+        paper = smoothing(edges, GRID51, missing).T
         places = (np.arange(FINER) + 0.5) / FINER
         points = edges[:-1, None] + np.diff(edges)[:, None] * places
         x = KELVIN * np.maximum(points, LOWEST) / ROOM
@@ -183,6 +184,11 @@ class Integrals:
     ) -> Float[Tensor, " row"]:
         """Wasserstein distance of two curves of three modes, cm⁻¹: how far a mode is off."""
         return ((a - b).cumsum(1).abs() * self.widths).sum(1) / 3
+
+    def mean_frequency(self, modes: Float[Tensor, "row interval"]) -> Float[Tensor, " row"]:
+        """The mean over the modes whose frequency is real, cm⁻¹."""
+        real = modes * (self.edges[1:] > 0)
+        return real @ self.centers.clamp_min(0.0) / real.sum(1).clamp_min(1e-9)
 
     def ranked_probability(
         self, probability: Float[Tensor, "row interval"], value: Float[Tensor, " row"]

@@ -27,8 +27,10 @@ def read_spectra(config: SpectrumTrainConfig) -> Parts:
     set itself calls so, where it has one and the configuration gives no number, else a fraction; as
     ``test`` compositions that no other part has, see :func:`~euclidium.atoms.composition_split`, or
     none with ``data.test: 0`` written out. With ``data.without`` the test are the crystals that
-    have one of these elements, and no other part has such a crystal. Raises ``ConfigError`` if nothing is left to train on,
-    and ``DataError`` for data that cannot be read.
+    have one of these elements, and no other part has such a crystal.
+
+    Raises ``ConfigError`` if nothing is left to train on, and ``DataError`` for data that cannot be
+    read.
     """
     data = config.data
     named = {"train": data.train, "validation": data.validation, "test": data.test}
