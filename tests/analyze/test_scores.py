@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from euclidium.analyze.scores import auroc, calibration, coverage, roc, spearman
+from euclidium.analyze.scores import auroc, coverage, reliability, roc, spearman
 
 RNG = np.random.default_rng(0)
 
@@ -49,7 +49,7 @@ def test_honest_uncertainties_cover_what_they_should():
     error = RNG.normal(size=20_000) * sigma
     levels = np.linspace(0.05, 0.95, 10)
     np.testing.assert_allclose(coverage(error, sigma, levels), levels, atol=0.02)
-    found = calibration(error, sigma)
+    found = reliability(error, sigma)
     assert found.within_1_sigma == pytest.approx(0.6827, abs=0.01)
     assert found.within_2_sigma == pytest.approx(0.9545, abs=0.01)
     assert found.spearman > 0.2
@@ -59,7 +59,7 @@ def test_honest_uncertainties_cover_what_they_should():
 
 def test_uncertainties_that_are_too_small():
     error = RNG.normal(size=5000)
-    found = calibration(error, np.full(5000, 0.5))
+    found = reliability(error, np.full(5000, 0.5))
     assert found.within_1_sigma == pytest.approx(0.383, abs=0.02)
     assert found.spearman is None, "a constant cannot sort"
     assert found.auroc == 0.5
@@ -75,6 +75,6 @@ def test_certain_interval_and_certain_prediction():
 
 def test_missing_uncertainties_do_not_count():
     nan = np.array([np.nan, np.nan])
-    assert calibration(np.ones(2), nan) is None
-    found = calibration(np.ones(3), np.array([np.nan, 2.0, 0.6]))
+    assert reliability(np.ones(2), nan) is None
+    found = reliability(np.ones(3), np.array([np.nan, 2.0, 0.6]))
     assert (found.n, found.within_1_sigma, found.within_2_sigma) == (2, 0.5, 1.0)

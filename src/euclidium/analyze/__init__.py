@@ -16,8 +16,8 @@ from euclidium.analyze.quasirandom import Quasirandom as Quasirandom
 from euclidium.analyze.quasirandom import special_quasirandom as special_quasirandom
 from euclidium.analyze.scores import Calibration as Calibration
 from euclidium.analyze.scores import auroc as auroc
-from euclidium.analyze.scores import calibration as calibration
 from euclidium.analyze.scores import coverage as coverage
+from euclidium.analyze.scores import reliability as reliability
 from euclidium.analyze.scores import roc as roc
 from euclidium.analyze.spectra import CrystalErrors as CrystalErrors
 from euclidium.analyze.spectra import Prediction as Prediction
@@ -25,7 +25,6 @@ from euclidium.analyze.spectra import SpectrumErrors as SpectrumErrors
 from euclidium.analyze.spectra import compare as compare
 from euclidium.analyze.spectra import crystal_system as crystal_system
 from euclidium.analyze.spectra import evaluate_spectra as evaluate_spectra
-from euclidium.analyze.spectra import mean_frequency as mean_frequency
 from euclidium.analyze.spectra import reduced_formula as reduced_formula
 from euclidium.analyze.spectra import wasserstein as wasserstein
 
@@ -42,18 +41,17 @@ __all__ = [
     "Sweep",
     "auroc",
     "averaged",
-    "calibration",
     "check_alloy",
     "compare",
     "coverage",
     "crystal_system",
     "evaluate_spectra",
     "from_frequencies",
-    "mean_frequency",
     "mean_spectrum",
     "misplaced",
     "nearest_compositions",
     "reduced_formula",
+    "reliability",
     "roc",
     "special_quasirandom",
     "sweep",

@@ -102,12 +102,12 @@ def coverage(
     return np.asarray((np.abs(error)[None] <= width[:, None] * sigma[None]).mean(axis=1))
 
 
-def calibration(
+def reliability(
     error: Float[np.ndarray, " n"], sigma: Float[np.ndarray, " n"]
 ) -> Calibration | None:
     """How standard deviations compare with errors; None if no crystal has both.
 
-    >>> found = calibration(np.array([0.1, -0.9, 3.0]), np.array([0.2, 1.0, 2.0]))
+    >>> found = reliability(np.array([0.1, -0.9, 3.0]), np.array([0.2, 1.0, 2.0]))
     >>> round(found.within_1_sigma, 3), found.within_2_sigma, found.spearman
     (0.667, 1.0, 1.0)
     """
