@@ -25,6 +25,7 @@ from euclidium.analyze.spectra import SpectrumErrors as SpectrumErrors
 from euclidium.analyze.spectra import compare as compare
 from euclidium.analyze.spectra import crystal_system as crystal_system
 from euclidium.analyze.spectra import evaluate_spectra as evaluate_spectra
+from euclidium.analyze.spectra import mean_frequency as mean_frequency
 from euclidium.analyze.spectra import reduced_formula as reduced_formula
 from euclidium.analyze.spectra import wasserstein as wasserstein
 
@@ -47,6 +48,7 @@ __all__ = [
     "crystal_system",
     "evaluate_spectra",
     "from_frequencies",
+    "mean_frequency",
     "mean_spectrum",
     "misplaced",
     "nearest_compositions",
