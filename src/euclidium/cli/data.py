@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from euclidium.cli.data_make import make
 from euclidium.cli.files import check_new, replacing
 from euclidium.cli.options import Force
 from euclidium.cli.report import Report, table, verb
@@ -105,3 +106,4 @@ def _words(readme: str) -> dict[str, str | None]:
 
 data.command("list")(verb(list_data))
 data.command("export")(verb(export))
+data.add_typer(make)

@@ -1,5 +1,6 @@
 """What a potential is for: an ASE calculator, molecular dynamics, relaxation and phonons."""
 
+from euclidium.simulate.abinit import Electrons as Electrons
 from euclidium.simulate.animation import Mode as Mode
 from euclidium.simulate.animation import mode as mode
 from euclidium.simulate.band_irreps import DegenerateSet as DegenerateSet
@@ -8,6 +9,13 @@ from euclidium.simulate.band_irreps import band_irreps as band_irreps
 from euclidium.simulate.band_irreps import path_irreps as path_irreps
 from euclidium.simulate.calculator import Calculator as Calculator
 from euclidium.simulate.calculator import Model as Model
+from euclidium.simulate.collection import Collection as Collection
+from euclidium.simulate.collection import Displacement as Displacement
+from euclidium.simulate.collection import Job as Job
+from euclidium.simulate.collection import Response as Response
+from euclidium.simulate.collection import collect as collect
+from euclidium.simulate.dfpt import LinearResponse as LinearResponse
+from euclidium.simulate.dfpt import dfpt as dfpt
 from euclidium.simulate.gruneisen import Gruneisen as Gruneisen
 from euclidium.simulate.gruneisen import gruneisen as gruneisen
 from euclidium.simulate.hessian import force_constants as force_constants
@@ -27,14 +35,20 @@ from euclidium.simulate.qha import QuasiHarmonic as QuasiHarmonic
 from euclidium.simulate.qha import quasi_harmonic as quasi_harmonic
 from euclidium.simulate.relax import Relaxation as Relaxation
 from euclidium.simulate.relax import relax as relax
+from euclidium.simulate.spectra import phonon_record as phonon_record
 from euclidium.simulate.supercell import supercell_matrix as supercell_matrix
 
 __all__ = [
     "Bands",
     "Calculator",
+    "Collection",
     "DegenerateSet",
     "DensityOfStates",
+    "Displacement",
+    "Electrons",
     "Gruneisen",
+    "Job",
+    "LinearResponse",
     "MDFrame",
     "MDResult",
     "Mode",
@@ -43,9 +57,12 @@ __all__ = [
     "PointIrreps",
     "QuasiHarmonic",
     "Relaxation",
+    "Response",
     "Thermal",
     "UnstableRun",
     "band_irreps",
+    "collect",
+    "dfpt",
     "force_constants",
     "gruneisen",
     "hessian",
@@ -53,6 +70,7 @@ __all__ = [
     "md",
     "mode",
     "path_irreps",
+    "phonon_record",
     "phonons",
     "quasi_harmonic",
     "read_phonopy",
