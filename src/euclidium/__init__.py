@@ -11,7 +11,19 @@ import importlib
 from importlib.metadata import version as _version
 from types import ModuleType as _ModuleType
 
-__all__ = ["atoms", "models", "nn", "o3", "ops", "plot", "simulate", "testing", "train", "units"]
+__all__ = [
+    "analyze",
+    "atoms",
+    "models",
+    "nn",
+    "o3",
+    "ops",
+    "plot",
+    "simulate",
+    "testing",
+    "train",
+    "units",
+]
 __version__ = _version("euclidium")
 
 

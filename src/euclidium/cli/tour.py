@@ -16,6 +16,7 @@ from euclidium.cli.report import Report, number, table
 from euclidium.cli.tour_dynamics import dynamics
 from euclidium.cli.tour_phonons import phonons
 from euclidium.cli.tour_potential import potential
+from euclidium.cli.tour_spectra import spectra
 
 if TYPE_CHECKING:
     from euclidium.plot.page import Fact, Section
@@ -24,13 +25,15 @@ CHAPTERS: tuple[tuple[str, Callable[[Tour], Chapter]], ...] = (
     ("training a potential on silicon", potential),
     ("molecular dynamics with it", dynamics),
     ("phonons, beside the first-principles ones", phonons),
+    ("spectra of crystals, straight from their atoms", spectra),
 )
 
 TITLE = "Silicon, learned and set in motion"
 SUMMARY = """
 In {minutes}, on one core of this computer, `euclidium tour` trained a neural network on
-first-principles calculations of silicon, tested it, let a crystal move with it, and computed how
-the crystal vibrates and takes up heat. Everything below was made by that one command.
+first-principles calculations of silicon, tested it, let a crystal move with it, computed how the
+crystal vibrates and takes up heat, and predicted the spectra of others straight from their atoms.
+Everything below was made by that one command.
 """
 QUICK = """
 This was the quick tour, with a fraction of the data and of the steps: its numbers show that
@@ -44,6 +47,7 @@ COMMANDS = (
     ("`euclidium evaluate {model} silicon --plot parity.png`", "repeats the test"),
     ("`euclidium md {model} crystal.cif --supercell 3 3 3`", "moves a crystal of your own"),
     ("`euclidium phonons {model} crystal.cif`", "computes its phonons"),
+    ("`euclidium phonons predict crystal.cif`", "predicts its spectrum in a second"),
     ("`euclidium info {model}`", "says how the potential was made"),
     ("`euclidium train settings.yaml`", "trains on your own data"),
 )

@@ -25,9 +25,10 @@ def read_spectra(config: SpectrumTrainConfig) -> Parts:
 
     What is not a set of its own is taken from the training set: as ``validation`` the part that the
     set itself calls so, where it has one and the configuration gives no number, else a fraction; as
-    ``test`` compositions that no other part has, see :func:`~euclidium.atoms.composition_split`, or
-    none with ``data.test: 0`` written out. With ``data.without`` the test are the crystals that
-    have one of these elements, and no other part has such a crystal.
+    ``test`` its own, or compositions that no other part has, see
+    :func:`~euclidium.atoms.composition_split`, or none with ``data.test: 0`` written out. With
+    ``data.without`` the test are the crystals that have one of these elements, and no other part
+    has such a crystal.
 
     Raises ``ConfigError`` if nothing is left to train on, and ``DataError`` for data that cannot be
     read.
@@ -80,6 +81,9 @@ def _indices(records: Sequence[PhononRecord], config: SpectrumTrainConfig) -> di
     """The records of the training set that each part takes."""
     data = config.data
     found = {name: own.tolist() for name, own in composition_split(records).items()}
+    if any(record.split == "test" for record in records):
+        named = [record.split or "train" for record in records]
+        found = {part: [n for n, own in enumerate(named) if own == part] for part in found}
     rest, validation, test = found["train"], found["val"], found["test"]
     if "test" in data.model_fields_set:
         rest, test = sorted([*rest, *test]), []
