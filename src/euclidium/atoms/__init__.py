@@ -10,6 +10,7 @@ from euclidium.atoms.elements import chemical_symbol as chemical_symbol
 from euclidium.atoms.embedded import embedded as embedded
 from euclidium.atoms.embedded import embedded_file as embedded_file
 from euclidium.atoms.embedded import embedded_names as embedded_names
+from euclidium.atoms.embedded import embedded_phonons as embedded_phonons
 from euclidium.atoms.graph import Graph as Graph
 from euclidium.atoms.graph import collate as collate
 from euclidium.atoms.graph import split as split
@@ -60,6 +61,7 @@ __all__ = [
     "embedded",
     "embedded_file",
     "embedded_names",
+    "embedded_phonons",
     "find_labels",
     "held_out",
     "interpolate",

@@ -4,23 +4,26 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
+from euclidium.atoms.phonon_folder import read_phonon_folder
+from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.problem import DataError, nearest
 from euclidium.atoms.reader import read
 from euclidium.atoms.structure import Structure
 
 SUMS = "SHA256SUMS"
+PHONONS = "phonons"
+CURVES = ("structures.jsonl.xz", "dos.npz")  # of a set of phonons, which has no parts to train on
 
 
 def embedded_names(root: Path | None = None) -> list[str]:
-    """Names of the data sets in the package, or in another folder ``root``.
+    """Names of the data sets of structures in the package, or in another folder ``root``.
+
+    That of phonons is not among them: see :func:`embedded_phonons`.
 
     >>> embedded_names(Path("no such folder"))
     []
     """
-    root = _root(root)
-    if not root.is_dir():
-        return []
-    return sorted(entry.name for entry in root.iterdir() if (entry / SUMS).exists())
+    return [name for name in _all_names(root) if name != PHONONS]
 
 
 def embedded(name: str, split: str = "train", root: Path | None = None) -> list[Structure]:
@@ -45,7 +48,7 @@ def embedded_file(name: str, file: str, root: Path | None = None) -> Path:
     Traceback (most recent call last):
     euclidium.atoms.problem.DataError: no embedded data set 'silicon': there is none
     """
-    names = embedded_names(root)
+    names = _all_names(root)
     if name not in names:
         there = f"there are {', '.join(names)}" if names else "there is none"
         raise DataError(f"no embedded data set {name!r}: {there}{nearest(name, names)}")
@@ -61,6 +64,40 @@ def embedded_file(name: str, file: str, root: Path | None = None) -> Path:
     if hashlib.sha256(path.read_bytes()).hexdigest() != sums[file]:
         raise DataError(f"{path} was altered or cut off: install the package again")
     return path
+
+
+def embedded_phonons(method: str | None = None, root: Path | None = None) -> list[PhononRecord]:
+    """The phonon densities of states in the package, of one ``method`` or all.
+
+    ``dfpt`` are semiconductors and ionic crystals by density-functional perturbation theory;
+    ``emt`` are metals and ordered alloys of a toy potential, not those of nature.
+    Records have a ``split`` (train, val or test, by composition). Frequencies in cm⁻¹.
+
+    Raises ``DataError`` for another method, and as :func:`embedded_file` does.
+
+    >>> embedded_phonons("pencil")
+    Traceback (most recent call last):
+    euclidium.atoms.problem.DataError: no embedded phonons by 'pencil': there are dfpt, emt
+    """
+    structures, _ = (embedded_file(PHONONS, file, root) for file in CURVES)
+    records = read_phonon_folder(structures.parent)
+    methods = sorted({str(record.info.get("method")) for record in records})
+    if method is None:
+        return records
+    if method not in methods:
+        there = ", ".join(methods)
+        raise DataError(
+            f"no embedded phonons by {method!r}: there are {there}{nearest(method, methods)}"
+        )
+    return [record for record in records if record.info.get("method") == method]
+
+
+def _all_names(root: Path | None) -> list[str]:
+    """Names of all folders with checksums."""
+    root = _root(root)
+    if not root.is_dir():
+        return []
+    return sorted(entry.name for entry in root.iterdir() if (entry / SUMS).exists())
 
 
 def _root(root: Path | None) -> Path:
