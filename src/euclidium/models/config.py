@@ -109,6 +109,9 @@ class SpectrumConfig(Config):
     curve: Literal["modes", "maximum"] = Field("modes", description="what the curve is scaled to")
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
+    feature_dropout: float = Field(
+        0.0, ge=0, lt=1, description="dropout of the features that are read out"
+    )
     members: int = Field(1, ge=1, description="networks whose predictions are averaged")
     symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystal's symmetry, Å")
     uncertainty: dict[str, tuple[float, float]] = Field(

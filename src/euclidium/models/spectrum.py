@@ -88,7 +88,7 @@ class SpectrumNetwork(nn.Module):
             calibrate,
         )
         width = channels * config.network.layers
-        self.norm = nn.Sequential(nn.LayerNorm(width), nn.Dropout(config.dropout / 2))
+        self.norm = nn.Sequential(nn.LayerNorm(width), nn.Dropout(config.feature_dropout))
         self.curve = _readout(width + channels, config.hidden, intervals, config.dropout)
         # one number of a crystal is learned by heart sooner than a curve of a site
         more = min(2 * config.dropout, 0.5)
@@ -339,7 +339,7 @@ def check_crystal(structure: Structure) -> None:
 def combine(models: Sequence[Spectrum]) -> Spectrum:
     """One model of several that were trained alike: their predictions are averaged.
 
-    Raises ``ValueError`` for none, and for models with different grids or cutoffs.
+    Raises ``ValueError`` for none, and for models that differ in more than dropout.
 
     >>> from euclidium.models.config import NequIPConfig
     >>> small = SpectrumConfig(network=NequIPConfig(channels=2, layers=1))
@@ -348,11 +348,13 @@ def combine(models: Sequence[Spectrum]) -> Spectrum:
     """
     if not models:
         raise ValueError("there is no model to combine")
-    configs = [model.config.model_copy(update={"members": 1}) for model in models]
+    # dropout is a matter of training
+    free = {"members": 1, "dropout": 0.0, "feature_dropout": 0.0}
+    configs = [model.config.model_copy(update=free) for model in models]
     if any(config != configs[0] for config in configs):
         raise ValueError("models with different configurations cannot be combined")
     count = sum(len(model.members) for model in models)
-    whole = Spectrum(configs[0].model_copy(update={"members": count}), calibrate=False)
+    whole = Spectrum(models[0].config.model_copy(update={"members": count}), calibrate=False)
     members = [member for model in models for member in model.members]
     for own, member in zip(whole.members, members, strict=True):
         own.load_state_dict(member.state_dict())

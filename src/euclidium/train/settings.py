@@ -117,6 +117,9 @@ class SpectrumSettings(Section):
     )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
+    feature_dropout: float = Field(
+        0.0, ge=0, lt=1, description="dropout of the features that are read out"
+    )
     symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystals' symmetry, Å")
     dtype: Literal["float32", "float64"] = Field("float32", description="of the network")
     mean_neighbors: Literal["auto"] | float = Field(
