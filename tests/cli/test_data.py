@@ -5,7 +5,7 @@ from typing import Any
 import ase.io
 import pytest
 
-from euclidium.atoms.embedded import embedded
+from euclidium.atoms.embedded import embedded, embedded_phonons
 from euclidium.cli import data
 from euclidium.cli.data import describe
 
@@ -18,6 +18,11 @@ def test_what_there_is(answer: Callable[..., dict[str, Any]], run: Callable[...,
     assert silicon["licence"] == "CC-BY-4.0"
     assert "ABINIT" in silicon["method"]
     assert silicon["checksums"] == "verified"
+    spectra = sets["phonons"]
+    assert spectra["structures"]["emt"] == len(embedded_phonons("emt"))
+    assert spectra["atoms"]["dfpt"] >= 2 * spectra["structures"]["dfpt"]
+    assert (spectra["licence"], spectra["checksums"]) == ("CC-BY-4.0", "verified")
+    assert "density-functional perturbation theory" in spectra["method"]
     text = run("data", "list").stdout
     assert "CC-BY-4.0" in text
     assert "checksums" in text

@@ -1,13 +1,16 @@
-"""``euclidium data``: the data sets that come with the package."""
+"""``euclidium data``: the data sets that come with the package, and the verbs for others."""
 
 import lzma
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from euclidium.cli.data_convert import convert
+from euclidium.cli.data_fetch import fetch_data
 from euclidium.cli.data_make import make
 from euclidium.cli.files import check_new, replacing
 from euclidium.cli.options import Force
@@ -15,7 +18,7 @@ from euclidium.cli.report import Report, table, verb
 
 PARTS = ("train", "test")
 
-data = typer.Typer(name="data", help="List and export the data sets that come with the package.")
+data = typer.Typer(name="data", help="Data sets: those of the package, public ones, and your own.")
 
 
 def list_data() -> Report:
@@ -25,11 +28,11 @@ def list_data() -> Report:
     """
     from euclidium.atoms.embedded import embedded_names
 
-    sets = [describe(name) for name in embedded_names()]
+    sets = [*(describe(name) for name in embedded_names()), describe_phonons()]
     rows = [
-        (found["name"], part, found["structures"][part], found["atoms"][part])
+        (found["name"], part, count, found["atoms"][part])
         for found in sets
-        for part in PARTS
+        for part, count in found["structures"].items()
     ]
     made = table("Embedded data sets", ("name", "part", "structures", "atoms"), rows)
     words = [
@@ -66,10 +69,34 @@ def describe(name: str) -> dict[str, Any]:
 
     Raises ``DataError`` if a file is missing or does not have its checksum.
     """
-    from euclidium.atoms.embedded import SUMS, embedded, embedded_file
+    from euclidium.atoms.embedded import embedded, embedded_file
 
     structures = {part: embedded(name, part) for part in PARTS}
     folder = embedded_file(name, f"{PARTS[0]}.extxyz.xz").parent
+    labels = {label for found in structures.values() for s in found for label in s.labels}
+    return _described(name, folder, structures, sorted(labels))
+
+
+def describe_phonons() -> dict[str, Any]:
+    """What the embedded set of phonons holds, by the method that made it.
+
+    Raises ``DataError`` as :func:`describe` does.
+    """
+    from euclidium.atoms.embedded import CURVES, PHONONS, embedded_file, embedded_phonons
+
+    parts: dict[str, list[Any]] = {}
+    for record in embedded_phonons():
+        parts.setdefault(str(record.info["method"]), []).append(record.structure)
+    folder = embedded_file(PHONONS, CURVES[0]).parent
+    return _described(PHONONS, folder, parts, ["phonon density of states"])
+
+
+def _described(
+    name: str, folder: Path, structures: Mapping[str, Sequence[Any]], labels: list[str]
+) -> dict[str, Any]:
+    """How many structures and atoms each part has, and that the files are intact."""
+    from euclidium.atoms.embedded import SUMS, embedded_file
+
     names = [line.split()[1].lstrip("*") for line in (folder / SUMS).read_text().splitlines()]
     files = [embedded_file(name, file) for file in names]
     return {
@@ -77,9 +104,7 @@ def describe(name: str) -> dict[str, Any]:
         **_words((folder / "README.md").read_text(encoding="utf-8")),
         "structures": {part: len(found) for part, found in structures.items()},
         "atoms": {part: sum(s.n_atoms for s in found) for part, found in structures.items()},
-        "labels": sorted(
-            {label for found in structures.values() for s in found for label in s.labels}
-        ),
+        "labels": labels,
         "files": names,
         "bytes": sum(path.stat().st_size for path in files),
         "checksums": "verified",
@@ -107,3 +132,5 @@ def _words(readme: str) -> dict[str, str | None]:
 data.command("list")(verb(list_data))
 data.command("export")(verb(export))
 data.add_typer(make)
+data.command("fetch")(verb(fetch_data))
+data.command("convert")(verb(convert))
