@@ -28,7 +28,7 @@ def read_phonons(path: str | Path) -> list[PhononRecord]:
     * a folder with ``structures.jsonl.xz`` and ``dos.npz``, as :func:`write_phonons` makes them;
     * JSON of JARVIS, of Petretto et al., or of pymatgen: a file, also compressed, or a folder, a
       zip or a tar of such files (:mod:`~euclidium.atoms.phonon_documents` says what is assumed);
-    * the CSV of the tutorial of Chen et al. (:mod:`~euclidium.atoms.phonon_table`).
+    * the CSV of the tutorial of Chen et al. (:mod:`~euclidium.atoms.phonon_table`), or its folder.
 
     Frequencies in cm⁻¹, three modes for each atom. Force sets of phonopy are read by
     ``euclidium.simulate.read_phonopy``, which computes the phonons. Raises ``DataError`` for a path
@@ -44,14 +44,15 @@ def read_phonons(path: str | Path) -> list[PhononRecord]:
         raise DataError(f"no such file or folder: {path}{nearest(path.name, names)}")
     if is_phonon_folder(path):
         return read_phonon_folder(path)
-    if is_phonon_table(path):
-        return read_phonon_table(path)
+    tables = [path] if path.is_file() else sorted(path.glob("*.csv"))
+    records = [r for table in tables if is_phonon_table(table) for r in read_phonon_table(table)]
+    if records:
+        return records
     if is_phonopy(path):
         raise DataError(
             f"{path} holds forces for phonopy, not a density of states: read it with "
             "euclidium.simulate.read_phonopy, or convert it with euclidium data convert"
         )
-    records: list[PhononRecord] = []
     for name, content in _json_files(path):
         try:
             document = json.loads(content)
@@ -125,9 +126,9 @@ def _json_files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the JSON files that a path is, or holds."""
     try:
         if path.is_dir():
-            for entry in sorted(path.iterdir()):
-                if entry.name.endswith(JSON):
-                    yield entry.name, _unpacked(entry.name, entry.read_bytes())
+            for entry in sorted(path.rglob("*")):
+                if entry.is_file():
+                    yield from _json_files(entry)
         elif path.name.endswith(JSON):
             yield path.name, _unpacked(path.name, path.read_bytes())
         elif zipfile.is_zipfile(path):

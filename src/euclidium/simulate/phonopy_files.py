@@ -9,6 +9,7 @@ Togo and Tanaka, Scr. Mater. 108, 1 (2015), https://doi.org/10.1016/j.scriptamat
 """
 
 import re
+import shutil
 import tarfile
 import tempfile
 import warnings
@@ -33,6 +34,7 @@ PACKED = ("", ".xz", ".gz")
 YAML = ("phonopy_params.yaml", "phonopy.yaml", "phonopy_disp.yaml", "phonon.yaml")
 CELLS = ("POSCAR-unitcell", "POSCAR")
 FILES = (*YAML, *CELLS, "phonopy.conf", "FORCE_SETS", "FORCE_CONSTANTS", "BORN")
+ARCHIVES = (".tar.lzma", ".tar.xz", ".tar.gz", ".tar", ".zip")
 LARGEST = 2**31  # bytes of a file in an archive
 CENTRINGS = frozenset("PFIACR")
 
@@ -121,6 +123,47 @@ def phonopy_record(
         split,
         info,
     )
+
+
+def phonopy_crystals(path: str | Path) -> Iterator[Path]:
+    """The paths for :func:`read_phonopy` in a path: itself, or the entries of a folder or archive.
+
+    Of an archive of archives, as the phonon database comes, each is unpacked for as long as it is
+    looked at. Nothing is found in what holds no files of phonopy.
+
+    >>> list(phonopy_crystals("no such folder"))
+    []
+    """
+    path = Path(path)
+    if is_phonopy(path) and not (several := _several(path)):
+        yield path
+    elif is_phonopy(path):
+        yield from several
+    elif path.is_dir():
+        for entry in sorted(path.iterdir()):
+            if entry.is_dir() or entry.name.endswith(ARCHIVES):
+                yield from phonopy_crystals(entry)
+            elif is_phonopy(entry):
+                yield entry
+    elif path.is_file() and not zipfile.is_zipfile(path) and tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar, tempfile.TemporaryDirectory() as name:
+            for member in tar:
+                bare = PurePosixPath(member.name).name
+                if bare.endswith(ARCHIVES) and (file := tar.extractfile(member)):
+                    inner = Path(name, bare)
+                    with inner.open("wb") as to:
+                        shutil.copyfileobj(file, to)
+                    if is_phonopy(inner):
+                        yield inner
+                    inner.unlink()
+
+
+def _several(path: Path) -> list[Path]:
+    """The files of a folder that each hold a crystal of their own, if it has more than one."""
+    if not path.is_dir() or any(_find(path, name) for name in ("FORCE_SETS", *CELLS)):
+        return []
+    found = [entry for entry in sorted(path.iterdir()) if entry.is_file() and is_phonopy(entry)]
+    return found if len(found) > 1 else []
 
 
 def _phonopy(files: Path, path: Path) -> Any:
