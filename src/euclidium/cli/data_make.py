@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from euclidium.cli.files import replacing
-from euclidium.cli.model import find_device, find_model
+from euclidium.cli.model import find_device, find_model, open_potential
 from euclidium.cli.options import Device, DeviceOption
 from euclidium.cli.progress import bar, note
 from euclidium.cli.report import Report, table, to_json, verb
@@ -154,6 +154,8 @@ def _displacement(
     if min(supercell, displacement) <= 0:
         raise ValueError("--supercell and --displacement are lengths in Å above zero")
     model = TOY if method == TOY else str(find_model(method))
+    if model != TOY:
+        open_potential(method)  # now rather than for each crystal
     return Displacement(model, supercell, displacement, relax, find_device(device))
 
 
