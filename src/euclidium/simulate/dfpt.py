@@ -274,6 +274,7 @@ def _interpolated(
             "nph2l 1\nqph2l 1 0 0 0\n" if polar else "",
         ]
     )
+    (folder / "run.abi").unlink(missing_ok=True)  # the matrices may be new
     output = run(folder, text, "anaddb")
     at_gamma = read_frequencies(output, n_modes)
     symbols = list(dict.fromkeys(crystal.symbols))
