@@ -18,6 +18,7 @@ from euclidium.cli.md import md
 from euclidium.cli.phonons import phonons
 from euclidium.cli.predict import predict
 from euclidium.cli.report import verb
+from euclidium.cli.screen import screen
 from euclidium.cli.tour import tour
 from euclidium.cli.train import train
 
@@ -126,6 +127,7 @@ app.command()(verb(train))
 app.command()(verb(evaluate))
 app.command()(verb(predict))
 app.command()(verb(md))
+app.command()(verb(screen))
 app.add_typer(phonons)
 app.command()(verb(info))
 app.command()(verb(config))

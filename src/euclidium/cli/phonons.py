@@ -5,7 +5,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from euclidium.cli.animate import animate
 from euclidium.cli.bands import bands
+from euclidium.cli.expansion import expansion
+from euclidium.cli.gruneisen import gruneisen
+from euclidium.cli.phonons_predict import phonons_predict
 from euclidium.cli.report import verb
 
 DEFAULT = "bands"
@@ -38,3 +42,7 @@ phonons = typer.Typer(
 )
 # A line for each verb, with its function in a file of its own.
 phonons.command(DEFAULT)(verb(bands))
+phonons.command()(verb(gruneisen))
+phonons.command()(verb(expansion))
+phonons.command()(verb(animate))
+phonons.command("predict")(verb(phonons_predict))
