@@ -77,7 +77,7 @@ SETS = (
                 "phononDB.tar.gz",
             ),
         ),
-        note="one archive a crystal, in one of some gigabytes, which GitHub may not let resume",
+        note="one archive a crystal, all in a large one, whose download GitHub may not let resume",
     ),
     PublicSet(
         "petretto",
