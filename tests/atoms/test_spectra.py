@@ -44,10 +44,12 @@ def as_tar(path, content):
 
 
 def as_folder(path, content):
-    path.mkdir()
-    (path / "one.json").write_bytes(content)
+    """As downloaded and unpacked: files, folders of files, and a zip."""
+    (path / "inside").mkdir(parents=True)
+    (path / "inside" / "one.json").write_bytes(content)
     (path / "two.json.gz").write_bytes(gzip.compress(content))
     (path / "notes.txt").write_text("hello")
+    as_zip(path / "three.zip", content)
     return path
 
 
@@ -60,7 +62,7 @@ def as_folder(path, content):
         ("set.zip", as_zip, 1),
         ("download", as_zip, 1),
         ("set.tar.xz", as_tar, 1),
-        ("folder", as_folder, 2),
+        ("folder", as_folder, 3),
     ],
 )
 def test_json_however_it_is_packed(name, write, times, tmp_path):
@@ -76,6 +78,16 @@ def test_a_folder_of_records(tmp_path):
     dos = PhononDOS.of(polonium, np.array([10.0, 60.0]), np.array([3.0]))
     folder = write_phonons(tmp_path / "set", [PhononRecord.of("Po", polonium, dos)])
     assert [record.name for record in read_phonons(str(folder))] == ["Po"]
+
+
+def test_the_folder_of_a_table(tmp_path):
+    held = {"numbers": [84], "positions": [[0, 0, 0]], "cell": (4 * np.eye(3)).tolist()}
+    fields = [str(held), "[0, 20, 40, 60]", "[0.0, 1.0, 0.5, 0.0]"]
+    quoted = ",".join(f'"{text}"' for text in fields)
+    (tmp_path / "data.csv").write_text(f"structure,phfreq,phdos\n{quoted}\n")
+    (tmp_path / "idx_train.txt").write_text("0\n")
+    [record] = read_phonons(tmp_path)
+    assert record.mean_frequency == pytest.approx(80 / 3)
 
 
 def test_what_needs_phonopy_is_sent_there(tmp_path):
