@@ -5,6 +5,7 @@ import io
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from euclidium.plot.scores import (
     calibration_curve,
@@ -70,14 +71,21 @@ def test_measured_values(unchecked: None):
         measured_parity(names, measured, predicted[:3])
 
 
-def test_names_do_not_lie_on_each_other():
-    measured = np.full(6, 25.0)
-    axes = measured_parity(
-        [f"A{n}" for n in range(6)], measured, 20 + 0.01 * np.arange(6), labels=6
-    )
-    levels = np.sort([text.xyann[1] for text in axes.texts])
-    low, high = axes.get_ylim()
-    assert np.diff(levels).min() >= 0.03 * (high - low) * 0.99
+def test_names_lie_on_nothing():
+    """Neither on each other nor on points, and inside of the axes."""
+    rng = np.random.default_rng(1)
+    measured = np.concatenate([np.full(6, 25.0), rng.uniform(10, 26, 40)])
+    predicted = np.concatenate([20 + 0.01 * np.arange(6), measured[6:] - 1])
+    axes = measured_parity([f"A{n}" for n in range(46)], measured, predicted, labels=9)
+    file = io.BytesIO()
+    axes.figure.savefig(file, dpi=100)  # only then is known how large a word is
+    boxes = [Text.get_window_extent(text) for text in axes.texts]  # without arrows
+    points = axes.transData.transform(np.stack([measured, predicted], axis=1))
+    for n, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:n])
+        assert not any(box.contains(*point) for point in points)
+        assert axes.bbox.containsx(box.x0)
+        assert axes.bbox.containsx(box.x1)
 
 
 def test_ranking_from_the_top(unchecked: None):

@@ -64,7 +64,9 @@ def pictures(errors: "SpectrumErrors") -> "dict[str, Picture]":
         drawn: Any = density_parity(pairs[:, 1], pairs[:, 0], words, unit)
         found[name] = Picture(drawn.figure, f"{words[0].upper()}{words[1:]} of each crystal.")
     found["elements"] = Picture(
-        elements(errors), "Mean error of the crystals that contain an element, and their number."
+        elements(errors),
+        "Mean error of the crystals that contain an element, and their number. The worst "
+        "twentieth of the elements has one colour.",
     )
     if errors.stability_auroc is not None:
         curve = roc(crystals.unstable, crystals.imaginary > UNSTABLE)

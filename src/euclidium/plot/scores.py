@@ -1,5 +1,6 @@
 """How good predictions are: parity by density, rankings, classes, uncertainties, experiments."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,7 +112,10 @@ def measured_parity(
             label=f"{sources[1]}: mean deviation {_deviation(computed, measured)}",
         )  # fmt: skip
     worst = np.argsort(-np.abs(predicted / measured - 1), kind="stable")[:labels]
-    _labels(axes, [formula(names[n]) for n in worst], measured[worst], predicted[worst])
+    columns = [predicted] if computed is None else [predicted, computed]
+    points = np.concatenate([np.stack([measured, column], axis=1) for column in columns])
+    places = np.stack([measured, predicted], axis=1)[worst]
+    _labels(axes, [formula(names[n]) for n in worst], places, points)
     axes.set(xlabel="measured C$_p$ at 298 K (J/(K mol-atom))")
     axes.set(ylabel="C$_v$ at 298 K (J/(K mol-atom))")
     axes.legend(loc="upper left", handletextpad=0.3, borderaxespad=0.1)
@@ -259,23 +263,45 @@ def _deviation(values: np.ndarray, measured: np.ndarray) -> str:
     return f"{100 * float(np.abs(values / measured - 1).mean()):.1f} %"
 
 
-def _labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) -> None:
-    """Names beside points, each moved up or down until it lies on no other."""
+def _labels(
+    axes: Axes, names: Sequence[str], places: np.ndarray, points: np.ndarray, size: float = 7.5
+) -> None:
+    """Names beside their places, as near as they find room between points, names and borders."""
     low, high = axes.get_ylim()
-    height, width = 0.032 * (high - low), 0.017 * (high - low)
-    taken: list[tuple[float, float, float]] = []
-    for name, px, py in sorted(zip(names, x, y, strict=True), key=lambda item: float(item[2])):
-        left, length = px + 0.6 * width, width * (len(name) + 1)
-        if left + length > high:
-            left = px - 0.6 * width - length
-        level = py
-        while any(
-            abs(level - other) < height and left < end and start < left + length
-            for start, end, other in taken
-        ):
-            level += 0.25 * height
-        taken.append((left, left + length, level))
+    figure: Any = axes.figure
+    inches = min(figure.get_size_inches()) - 1.0  # what is left of the figure for the axes
+    unit = (high - low) / (72 * inches)  # of the data, in one point of the text
+    height, width = 1.25 * size * unit, 0.66 * size * unit
+    taken: list[np.ndarray] = []  # boxes: lower and upper corners
+    turns = np.deg2rad([0, -30, -60, -90, -120, -150, 180, 30, 60, 90, 120, 150])
+    for name, place in zip(names, places, strict=True):
+        half = np.array([width * (len(name) + 0.5), height]) / 2
+        for distance, turn in itertools.product(np.arange(4.0, 60.0, 4.0) * unit, turns):
+            toward = np.array([np.cos(turn), np.sin(turn)])
+            middle = place + toward * (distance + half)
+            box = np.array([middle - half, middle + half])
+            free = (
+                box.min() >= low
+                and box.max() <= high
+                and not _inside(points, box, 2.5 * unit).any()
+                and not any(_overlap(box, other) for other in taken)
+            )
+            if free:
+                break
+        taken.append(box)
         axes.annotate(
-            name, (px, py), (left, level), fontsize=7.5, va="center", color=INK, zorder=5,
-            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "alpha": 0.5, "shrinkB": 3},
+            name, place, middle, fontsize=size, ha="center", va="center", color=INK, zorder=5,
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": INK, "alpha": 0.5, "shrinkB": 3}
+            if distance > 6 * unit
+            else None,
         )  # fmt: skip
+
+
+def _inside(points: np.ndarray, box: np.ndarray, margin: float) -> np.ndarray:
+    """Which points lie in a box, or no farther from it than the margin."""
+    return np.asarray(((points > box[0] - margin) & (points < box[1] + margin)).all(axis=1))
+
+
+def _overlap(box: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two boxes have a part in common."""
+    return bool((box[0] < other[1]).all() and (other[0] < box[1]).all())

@@ -154,9 +154,10 @@ def _limits(axes: Axes, curves: Sequence[tuple[np.ndarray, np.ndarray]], imagina
     if bottom < 0:
         axes.axvspan(bottom, 0, color=COLORS[1], alpha=0.10, lw=0, zorder=0)
         axes.axvline(0, color=INK, lw=0.8)
-        axes.text(
-            0.01, 0.97, "imaginary", transform=axes.transAxes, color=COLORS[1], fontsize=9, va="top"
-        )
+        axes.annotate(
+            "imaginary", (bottom, 0.97), (3, 0), xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points", color=COLORS[1], fontsize=8.5, va="top", rotation=90,
+        )  # fmt: skip
     axes.set(xlim=(bottom, high + 0.03 * (high - bottom)), ylim=(0, 1.08 * top))
 
 
