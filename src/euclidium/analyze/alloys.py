@@ -58,6 +58,13 @@ class Sweep:
         """The standard deviations that the predictions give for a quantity, such as ``cv300``.
 
         NaN where they give none.
+
+        >>> from types import SimpleNamespace
+        >>> argon = Structure(np.array([18]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, bool))
+        >>> dos = PhononDOS.of(argon, np.array([0.0, 60.0]), np.array([3.0]))
+        >>> one = SimpleNamespace(dos=dos, uncertainty={"cv300": 0.1})
+        >>> Sweep(np.array([0.5]), (argon,), (one,)).uncertainty("cv300").tolist()
+        [0.1]
         """
         given = (getattr(result, "uncertainty", {}) for result in self.results)
         return np.array([float(one.get(quantity, np.nan)) for one in given])

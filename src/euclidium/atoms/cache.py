@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -242,7 +242,7 @@ def _graph(arrays: dict[str, np.ndarray]) -> Graph:
     }
     senders, receivers = tensors.pop("senders"), tensors.pop("receivers")
     edges = Edges.from_receivers(senders, receivers, len(tensors["species"]))
-    parts = {name: tensors[name] for name in PARTS if name in tensors}
+    parts: dict[str, Any] = {name: tensors[name] for name in PARTS if name in tensors}
     labels, inputs = (
         {name.partition(" ")[2]: t for name, t in tensors.items() if name.startswith(f"{kind} ")}
         for kind in ("labels", "inputs")
