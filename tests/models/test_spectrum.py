@@ -209,6 +209,19 @@ def test_graphs_without_orbits_are_refused(model):
         model(graph)
 
 
+def test_members_may_differ_in_their_networks_and_weights(quartz):
+    torch.manual_seed(2)
+    larger = SMALL.model_copy(update={"network": NequIPConfig(channels=12, layers=1)})
+    models = [Spectrum(SMALL).eval(), Spectrum(larger).eval()]
+    together = combine(models, weights=(3.0, 1.0))
+    structure = Structure.from_ase(quartz)
+    one, other = (next(model.predict([structure])).dos.modes for model in models)
+    whole = next(together.predict([structure]))
+    np.testing.assert_allclose(whole.dos.modes, 0.75 * one + 0.25 * other, atol=1e-7)
+    with pytest.raises(ValueError, match="2 members need 2 weights, got 3"):
+        combine(models, weights=(1.0, 1.0, 1.0))
+
+
 def test_different_models_do_not_combine():
     other = SMALL.model_copy(update={"hidden": 8})
     with pytest.raises(ValueError, match="different configurations"):

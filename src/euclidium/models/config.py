@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Config(BaseModel):
@@ -113,6 +113,12 @@ class SpectrumConfig(Config):
         0.0, ge=0, lt=1, description="dropout of the features that are read out"
     )
     members: int = Field(1, ge=1, description="networks whose predictions are averaged")
+    networks: tuple[NequIPConfig, ...] = Field(
+        (), description="the network of each member, where they differ"
+    )
+    weights: tuple[float, ...] = Field(
+        (), description="weight of each member in the average; without, they count the same"
+    )
     symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystal's symmetry, Å")
     uncertainty: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
@@ -134,6 +140,14 @@ class SpectrumConfig(Config):
         if not grid:
             raise ValueError("a grid has at least one piece: start, stop and width in cm⁻¹")
         return grid
+
+    @model_validator(mode="after")
+    def _one_for_each_member(self) -> "SpectrumConfig":
+        for name in ("networks", "weights"):
+            count = len(getattr(self, name))
+            if count not in (0, self.members):
+                raise ValueError(f"{self.members} members need {self.members} {name}, got {count}")
+        return self
 
     @property
     def n_intervals(self) -> int:

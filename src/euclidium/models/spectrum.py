@@ -15,7 +15,7 @@ from euclidium.atoms.graph import Graph, collate
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.atoms.symmetry import symmetric_graph
-from euclidium.models.config import SpectrumConfig
+from euclidium.models.config import NequIPConfig, SpectrumConfig
 from euclidium.models.elements import LARGEST, ElementEmbedding, MassEmbedding
 from euclidium.models.nequip import NequIP
 from euclidium.ops.segments import segment_sum
@@ -74,20 +74,22 @@ class SpectrumNetwork(nn.Module):
     Raises as its parts do.
     """
 
-    def __init__(self, config: SpectrumConfig, calibrate: bool = True) -> None:
+    def __init__(
+        self, config: SpectrumConfig, network: NequIPConfig, calibrate: bool = True
+    ) -> None:
         super().__init__()
-        channels, intervals = config.network.channels, config.n_intervals
+        channels, intervals = network.channels, config.n_intervals
         kinds = {"properties": ElementEmbedding, "masses": MassEmbedding}
         self.elements = kinds[config.elements](channels)
         self.backbone = NequIP(
-            config.network,
+            network,
             1,
             config.cutoff,
             config.mean_neighbors,
             {"elements": f"{channels}x0e"},
             calibrate,
         )
-        width = channels * config.network.layers
+        width = channels * network.layers
         self.norm = nn.Sequential(nn.LayerNorm(width), nn.Dropout(config.feature_dropout))
         self.curve = _readout(width + channels, config.hidden, intervals, config.dropout)
         # one number of a crystal is learned by heart sooner than a curve of a site
@@ -139,14 +141,18 @@ class Spectrum(nn.Module):
 
     edges: Tensor
     prior: Tensor
+    weights: Tensor
 
     def __init__(self, config: SpectrumConfig, calibrate: bool = True) -> None:
         super().__init__()
         self.config = config
         self.cutoff = config.cutoff
+        networks = config.networks or (config.network,) * config.members
         self.members = nn.ModuleList(
-            SpectrumNetwork(config, calibrate) for _ in range(config.members)
+            SpectrumNetwork(config, network, calibrate) for network in networks
         )
+        weights = torch.tensor(config.weights or (1.0,) * config.members)
+        self.register_buffer("weights", weights / weights.sum(), persistent=False)
         self.register_buffer("edges", grid_edges(config), persistent=False)
         # the mean curve of the training data, which sites deviate from
         self.register_buffer("prior", torch.zeros(config.n_intervals))
@@ -180,10 +186,14 @@ class Spectrum(nn.Module):
             return found[0]
         return SpectrumPrediction(
             *(
-                torch.stack([getattr(one, name) for one in found]).mean(dim=0)
+                self.mean(torch.stack([getattr(one, name) for one in found]))
                 for name in ("sites", "total", "top", "unstable")
             )
         )
+
+    def mean(self, values: Float[Tensor, "member *shape"]) -> Float[Tensor, "*shape"]:
+        """The average over the members, with their weights."""
+        return torch.tensordot(self.weights.to(values), values, dims=1)
 
     def of_members(self, graph: Graph) -> list[SpectrumPrediction]:
         """The prediction of each network by itself; raises as :meth:`forward` does."""
@@ -247,18 +257,20 @@ class Spectrum(nn.Module):
         edges = self.edges.cpu().numpy()
         weights, crystal = site_weights(graph)
         shares = _element_shares(graph) * weights[:, None]
-        sites = torch.stack([one.sites for one in found]).mean(dim=0).double().cpu()
+        sites = self.mean(torch.stack([one.sites for one in found])).double().cpu()
+        share = self.weights.double().cpu().numpy()
         totals = torch.stack([one.total for one in found], dim=1).double().cpu()
         tops = torch.stack([one.top for one in found], dim=1).double().cpu()
-        odds = torch.stack([one.unstable for one in found]).mean(dim=0).sigmoid().tolist()
+        odds = self.mean(torch.stack([one.unstable for one in found])).sigmoid().tolist()
         for n, structure in enumerate(batch):
             own = (crystal == n).cpu()
             scale = 3 / totals[n].sum(dim=1, keepdim=True)
             members = (totals[n] * scale).numpy()
-            modes = members.mean(axis=0)
+            modes = share @ members
             parts = (shares[own].cpu().T @ sites[own]).numpy()
             parts *= modes / np.maximum(parts.sum(axis=0), 1e-300)
             peaks = _medians(edges, tops[n].numpy())
+            top = share @ tops[n].numpy()
             disagreement = _disagreement(edges, members, peaks, self.config.broadening)
             yield SpectrumResult(
                 structure=structure,
@@ -266,7 +278,7 @@ class Spectrum(nn.Module):
                 partial={
                     chemical_symbol(int(z)): parts[z] for z in np.flatnonzero(parts.sum(axis=1) > 0)
                 },
-                last_peak=float(_medians(edges, tops[n].mean(dim=0, keepdim=True).numpy())[0]),
+                last_peak=float(_medians(edges, top[None])[0]),
                 unstable=odds[n],
                 uncertainty=self._uncertainty(disagreement),
                 members=members,
@@ -336,10 +348,11 @@ def check_crystal(structure: Structure) -> None:
         )
 
 
-def combine(models: Sequence[Spectrum]) -> Spectrum:
-    """One model of several that were trained alike: their predictions are averaged.
+def combine(models: Sequence[Spectrum], weights: Sequence[float] = ()) -> Spectrum:
+    """One model of several: their predictions are averaged, with ``weights`` if there are some.
 
-    Raises ``ValueError`` for none, and for models that differ in more than dropout.
+    Networks and dropout may differ. Raises ``ValueError`` for none, and for models that differ in
+    their grid, cutoff, or anything else.
 
     >>> from euclidium.models.config import NequIPConfig
     >>> small = SpectrumConfig(network=NequIPConfig(channels=2, layers=1))
@@ -349,12 +362,24 @@ def combine(models: Sequence[Spectrum]) -> Spectrum:
     if not models:
         raise ValueError("there is no model to combine")
     # dropout is a matter of training
-    free = {"members": 1, "dropout": 0.0, "feature_dropout": 0.0}
+    free = {"members": 1, "networks": (), "network": NequIPConfig(), "dropout": 0.0}
+    free |= {"feature_dropout": 0.0, "weights": ()}
     configs = [model.config.model_copy(update=free) for model in models]
     if any(config != configs[0] for config in configs):
         raise ValueError("models with different configurations cannot be combined")
     count = sum(len(model.members) for model in models)
-    whole = Spectrum(models[0].config.model_copy(update={"members": count}), calibrate=False)
+    networks = [
+        network
+        for model in models
+        for network in model.config.networks or (model.config.network,) * len(model.members)
+    ]
+    differ = any(network != networks[0] for network in networks)
+    config = models[0].config.model_dump() | {
+        "members": count,
+        "networks": networks if differ else (),
+        "weights": weights,
+    }
+    whole = Spectrum(SpectrumConfig.model_validate(config), calibrate=False)
     members = [member for model in models for member in model.members]
     for own, member in zip(whole.members, members, strict=True):
         own.load_state_dict(member.state_dict())
