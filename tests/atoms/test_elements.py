@@ -1,6 +1,11 @@
 import pytest
 
-from euclidium.atoms.elements import atomic_number, chemical_symbol
+from euclidium.atoms.elements import (
+    atomic_mass,
+    atomic_number,
+    chemical_symbol,
+    covalent_radius,
+)
 
 
 def test_there_and_back():
@@ -17,3 +22,11 @@ def test_no_symbol(symbol):
 def test_no_number(number):
     with pytest.raises(ValueError, match=f"no element with the atomic number {number}"):
         chemical_symbol(number)
+
+
+def test_masses_and_radii_are_those_of_the_element():
+    assert atomic_mass(1) == pytest.approx(1.008)
+    assert covalent_radius(6) == pytest.approx(0.76)
+    for look_up in (atomic_mass, covalent_radius):
+        with pytest.raises(ValueError, match="no element with the atomic number 0"):
+            look_up(0)

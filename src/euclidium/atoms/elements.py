@@ -1,6 +1,6 @@
 """Chemical symbols and atomic numbers."""
 
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols, covalent_radii
 
 
 def atomic_number(symbol: str) -> int:
@@ -27,3 +27,25 @@ def chemical_symbol(number: int) -> str:
     if not 1 <= number < len(chemical_symbols):
         raise ValueError(f"there is no element with the atomic number {number}")
     return chemical_symbols[number]
+
+
+def atomic_mass(number: int) -> float:
+    """Standard atomic mass in amu. Raises ``ValueError`` if there is no such element.
+
+    >>> atomic_mass(14)
+    28.085
+    """
+    chemical_symbol(number)
+    return float(atomic_masses[number])
+
+
+def covalent_radius(number: int) -> float:
+    """Covalent radius in Å; Cordero et al., https://doi.org/10.1039/b801115j, through ASE.
+
+    Raises ``ValueError`` if there is no such element.
+
+    >>> covalent_radius(14)
+    1.11
+    """
+    chemical_symbol(number)
+    return float(covalent_radii[number])

@@ -5,9 +5,10 @@ from functools import cache
 
 import numpy as np
 import torch
-from ase.data import atomic_masses, covalent_radii
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from euclidium.atoms.elements import atomic_mass, covalent_radius
 
 LARGEST = 118
 COMMON = 103  # elements that the properties are scaled over
@@ -70,7 +71,7 @@ class MassEmbedding(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        masses = torch.tensor(atomic_masses[: LARGEST + 1], dtype=torch.float32)
+        masses = torch.tensor([0.0, *(atomic_mass(z) for z in range(1, LARGEST + 1))])
         self.register_buffer("masses", masses, persistent=False)
         self.linear = nn.Linear(LARGEST + 1, width)
 
@@ -118,8 +119,8 @@ def _properties(z: int) -> list[float]:
     holes = [1 - f if f > 0 else 0.0 for f in filled]
     period = max(n for n, _ in shells)
     periods = [float(period == n) for n in range(1, 8)]
-    mass = float(atomic_masses[z])
-    sizes = [math.log(mass), mass**-0.5, float(covalent_radii[z]), float(z - core), float(z)]
+    mass = atomic_mass(z)
+    sizes = [math.log(mass), mass**-0.5, covalent_radius(z), float(z - core), float(z)]
     return [*sizes, *filled, *open_shells, *holes, float(period), *periods]
 
 

@@ -254,6 +254,9 @@ class RunConfig(Section):
     Only ``data``, ``task`` and ``output`` are needed. ``data`` may be one file, which is
     then split. Raises ``pydantic.ValidationError`` for a wrong key or value; ``load_config`` makes
     a sentence of it.
+
+    >>> RunConfig(data="train.xyz", task="potential", output="run").data.train
+    'train.xyz'
     """
 
     data: DataSettings = Field(description="the structures: a file, or the keys below")

@@ -26,7 +26,6 @@ from euclidium.models.spectrum import (
     site_weights,
 )
 from euclidium.models.storage import save
-from euclidium.ops.segments import segment_sum
 from euclidium.train.loss import Term
 from euclidium.train.metrics import Errors, Quantity
 from euclidium.train.parts import Part
@@ -214,14 +213,22 @@ def _partial(prediction: SpectrumPrediction, graph: Graph) -> Tensor:
     chosen = graph.orbits.representatives
     keys, group = torch.unique(crystal * 128 + graph.species[chosen], return_inverse=True)
     error = (prediction.sites - graph.labels["site_modes"][chosen]) * weights[:, None]
-    of_group = segment_sum(error, group, len(keys)).abs().sum(1) / 3
-    return segment_sum(of_group, keys // 128, graph.n_structures)
+    of_group = error.new_zeros(len(keys), error.shape[1]).index_add(0, group, error)
+    misplaced = of_group.abs().sum(1) / 3
+    return misplaced.new_zeros(graph.n_structures).index_add(0, keys // 128, misplaced)
 
 
 def spectrum_graph(record: PhononRecord, config: SpectrumConfig) -> Graph:
     """The graph of a record with its labels: modes on the grid of the model, and numbers.
 
     Raises ``DataError`` for what is no crystal.
+
+    >>> from euclidium.atoms.structure import Structure
+    >>> argon = Structure(np.array([18]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, bool))
+    >>> record = PhononRecord.of("argon", argon, PhononDOS(np.array([0.0, 60.0]), np.array([3.0])))
+    >>> graph = spectrum_graph(record, SpectrumConfig())
+    >>> tuple(graph.labels["modes"].shape), round(float(graph.labels["modes"].sum()), 3)
+    ((1, 245), 3.0)
     """
     check_crystal(record.structure)
     graph = symmetric_graph(record.structure, config.cutoff, config.symmetry)
