@@ -2,7 +2,7 @@
 
     python benchmarks/heat_capacity.py phonon-dos ../shared/data/phonons --output figures
 
-Measured are C_p of elements and simple solids (CRC Handbook, NIST-JANAF), matched by formula to the
+Measured are C_p of elements and simple solids (CRC and NIST-JANAF tables), matched by formula to the
 crystals of the data, of several polymorphs to that with the lowest energy. Computed are harmonic
 C_v at 298.15 K: of the phonons of DFT, and of those that the model predicts. C_p − C_v, a few
 percent for hard solids and up to ten for soft ones, is not included in either, nor are electrons,
