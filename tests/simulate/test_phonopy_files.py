@@ -1,5 +1,6 @@
 """Phonopy's files of a crystal that was computed here, and of those that come with phonopy."""
 
+import json
 import lzma
 import tarfile
 import zipfile
@@ -239,3 +240,22 @@ def test_a_crystal_in_one_file():
     found = read_phonopy(EXAMPLES / "phonopy_params_NaCl-1.00.yaml.xz", mesh=30.0)
     assert (found.name, found.structure.formula, found.info["spg"]) == ("NaCl-1.00", "ClNa", 225)
     assert found.heat_capacity == pytest.approx(24.0, abs=0.1)
+
+
+def test_the_phonon_database_has_the_same_crystal():
+    """SnO2 (mp-856) of phonopy's examples, and as it was recomputed for the data of models."""
+    rows = EXAMPLES.parent / "structures.jsonl.xz"
+    if not rows.exists():
+        pytest.skip("needs the phonon data beside the repository")
+    with lzma.open(rows, "rt") as file:
+        row = next(json.loads(line) for line in file if '"mp-856"' in line)
+    found = read_phonopy(EXAMPLES / "SnO2")
+    assert found.info["spg"] == row["spg"]
+    assert found.info["dim"] == row["dim"]
+    assert found.heat_capacity == pytest.approx(GAS_CONSTANT * row["cv_kB"][6] / 6, rel=5e-4)
+    assert found.mean_frequency == pytest.approx(row["wavg"], rel=5e-4)
+    assert found.info["wmax"] == pytest.approx(row["wmax"], rel=2e-3)
+    assert found.info["zpe_eV"] == pytest.approx(row["zpe_eV"], rel=5e-4)
+    hot = slice(2, None)  # from 100 K on, where the meshes make no difference
+    np.testing.assert_allclose(found.info["S_kB"][hot], row["S_kB"][hot], rtol=1e-3)
+    np.testing.assert_allclose(found.info["gamma"][3:], row["gamma"][3:], atol=1.0)
