@@ -10,7 +10,7 @@ import pytest
 from euclidium.analyze.expression import Expression
 from euclidium.analyze.ranking import Ranking, rank, write_lists, write_table
 from euclidium.analyze.screen import screen
-from euclidium.analyze.screen_chunk import COLUMNS, Filter
+from euclidium.analyze.screen_chunk import COLUMNS, CrystalFilter
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def folder(solid, crystals, tmp_path: Path) -> Path:
     ]
     database = tmp_path / "crystals.jsonl"
     database.write_text("\n".join([*lines, lines[4].replace("Si again", "Si once more"), "{"]))
-    screen(solid, database, tmp_path / "out", Filter(without=("Li",)), chunk=3)
+    screen(solid, database, tmp_path / "out", CrystalFilter(without=("Li",)), chunk=3)
     return tmp_path / "out"
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from euclidium.analyze.expression import Expression
 from euclidium.analyze.ranking import rank
-from euclidium.analyze.screen import PLAN, Plan, chunk_files, forget, open_plan, screen
-from euclidium.analyze.screen_chunk import Chunk, Filter
+from euclidium.analyze.screen import PLAN, ScreeningPlan, chunk_files, forget, open_plan, screen
+from euclidium.analyze.screen_chunk import Chunk, CrystalFilter
 from euclidium.atoms import DataError
 from euclidium.models import NequIPConfig, Potential, PotentialConfig, save
 
@@ -102,25 +102,25 @@ def test_half_a_file_is_not_a_result(solid, database: Path, tmp_path: Path, monk
 
 def test_a_folder_holds_one_screening(solid, database: Path, tmp_path: Path):
     output = tmp_path / "one"
-    screen(solid, database, output, Filter(max_atoms=5), chunk=4)
+    screen(solid, database, output, CrystalFilter(max_atoms=5), chunk=4)
     for options, word in (
-        ({"wanted": Filter(max_atoms=7)}, "max_atoms"),
-        ({"wanted": Filter(max_atoms=5, without=("Pb",))}, "without"),
-        ({"wanted": Filter(max_atoms=5), "tolerance": 0.1}, "tolerance"),
-        ({"wanted": Filter(max_atoms=5), "chunk": 3}, "chunk"),
+        ({"wanted": CrystalFilter(max_atoms=7)}, "max_atoms"),
+        ({"wanted": CrystalFilter(max_atoms=5, without=("Pb",))}, "without"),
+        ({"wanted": CrystalFilter(max_atoms=5), "tolerance": 0.1}, "tolerance"),
+        ({"wanted": CrystalFilter(max_atoms=5), "chunk": 3}, "chunk"),
     ):
         with pytest.raises(ValueError, match=f"holds a screening with another {word}"):
             screen(solid, database, output, **{"chunk": 4, **options})
     other = replace(solid)
     database.write_text(database.read_text() + "\n{}")
     with pytest.raises(ValueError, match=r"another entries \(entries 11, now 12\): choose another"):
-        screen(other, database, output, Filter(max_atoms=5), chunk=4)
+        screen(other, database, output, CrystalFilter(max_atoms=5), chunk=4)
     forget(output)
     assert screen(other, database, output, chunk=3).plan.entries == 12
 
 
 def test_the_plan_is_kept(solid, database: Path, tmp_path: Path):
-    wanted = Filter(elements=("Si", "O"), without=("Pb",), max_atoms=9)
+    wanted = CrystalFilter(elements=("Si", "O"), without=("Pb",), max_atoms=9)
     made = screen(solid, database, tmp_path / "kept", wanted, tolerance=None).plan
     assert open_plan(tmp_path / "kept") == made
     assert made.wanted == wanted
@@ -131,7 +131,7 @@ def test_the_plan_is_kept(solid, database: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 20])
 def test_shards_cover_everything_once(n: int):
-    plan = Plan("", 1000, "", Filter(), None, chunk=64)
+    plan = ScreeningPlan("", 1000, "", CrystalFilter(), None, chunk=64)
     parts = [set(plan.part((i, n))) for i in range(1, n + 1)]
     assert set().union(*parts) == set(range(16))
     assert sum(map(len, parts)) == 16

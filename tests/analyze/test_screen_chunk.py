@@ -8,7 +8,7 @@ import pytest
 from ase.build import bulk
 
 from euclidium.analyze.expression import Expression
-from euclidium.analyze.screen_chunk import BATCH_ATOMS, COLUMNS, Chunk, Filter, screen_chunk
+from euclidium.analyze.screen_chunk import BATCH_ATOMS, COLUMNS, Chunk, CrystalFilter, screen_chunk
 from euclidium.atoms import DataError, Structure
 from euclidium.atoms.database import Entry
 
@@ -31,7 +31,7 @@ def test_every_entry_is_accounted_for(solid, crystals):
     solid.refused = (22, 11)
     titanium = Structure.from_ase(bulk("Ti"), info={"name": "Ti"})
     all_entries = [*entries(crystals), failing("line 7 is not JSON"), *entries([titanium])]
-    chunk = screen_chunk(solid, all_entries, 100, Filter(without=("Li",)))
+    chunk = screen_chunk(solid, all_entries, 100, CrystalFilter(without=("Li",)))
     assert chunk.n_entries == 12
     assert [c.name for c in chunk.found] == ["Si", "C", "Pb", "MgO", "Al", "ZnS", "PbS"]
     assert [c.number for c in chunk.found] == [100, 101, 102, 105, 106, 108, 109]
@@ -77,7 +77,7 @@ def test_duplicates_may_stay(solid, crystals):
 
 def test_files_give_back_everything(solid, crystals, tmp_path: Path):
     all_entries = [*entries(crystals), failing("sentence with “ünïcode”")]
-    chunk = screen_chunk(solid, all_entries, wanted=Filter(max_atoms=1))
+    chunk = screen_chunk(solid, all_entries, wanted=CrystalFilter(max_atoms=1))
     chunk.save(tmp_path / "000000.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["000000.npz"]
     again = Chunk.load(tmp_path / "000000.npz")
@@ -99,15 +99,15 @@ def test_files_of_nothing(solid, tmp_path: Path):
 @pytest.mark.parametrize(
     ("wanted", "left"),
     [
-        (Filter(elements=("Mg", "O", "Si")), {"Si", "MgO"}),
-        (Filter(containing=("S",)), {"ZnS", "PbS"}),
-        (Filter(containing=("Pb", "S")), {"PbS"}),
-        (Filter(without=("Pb", "Na", "Li")), {"Si", "C", "MgO", "Al", "ZnS"}),
-        (Filter(max_atoms=1), {"Pb", "Al"}),
-        (Filter(max_atoms=1, without=("Pb",)), {"Al"}),
+        (CrystalFilter(elements=("Mg", "O", "Si")), {"Si", "MgO"}),
+        (CrystalFilter(containing=("S",)), {"ZnS", "PbS"}),
+        (CrystalFilter(containing=("Pb", "S")), {"PbS"}),
+        (CrystalFilter(without=("Pb", "Na", "Li")), {"Si", "C", "MgO", "Al", "ZnS"}),
+        (CrystalFilter(max_atoms=1), {"Pb", "Al"}),
+        (CrystalFilter(max_atoms=1, without=("Pb",)), {"Al"}),
     ],
 )
-def test_filters(solid, crystals, wanted: Filter, left: set[str]):
+def test_filters(solid, crystals, wanted: CrystalFilter, left: set[str]):
     chunk = screen_chunk(solid, entries(crystals), wanted=wanted)
     assert {c.name for c in chunk.found} == left
     duplicates = len(chunk.duplicates)
@@ -120,7 +120,7 @@ def test_large_cells_are_left_out_before_their_symmetry_is_known(monkeypatch, so
     species = np.repeat([13, 8], [20, 30])
     large = Structure(species, rng.uniform(0, 9, (50, 3)), 9 * np.eye(3), np.ones(3, bool))
     monkeypatch.setattr("euclidium.analyze.screen_chunk.identify", pytest.fail)
-    chunk = screen_chunk(solid, [Entry("large", lambda: large)], wanted=Filter(max_atoms=4))
+    chunk = screen_chunk(solid, [Entry("large", lambda: large)], wanted=CrystalFilter(max_atoms=4))
     assert chunk.filtered == {"max_atoms": 1}
 
 

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from ase.build import bulk
 
 from euclidium import models
+from euclidium.analyze.expression import Properties
 from euclidium.atoms import PhononDOS, Structure
+from euclidium.cli.phonons_predict import prediction_figure
 from euclidium.models import NequIPConfig, Spectrum, SpectrumConfig
 
 SURE = {"cv300": (0.3, 1.0), "mean_frequency": (8.0, 1.0), "last_peak": (15.0, 1.0)}
@@ -160,3 +163,20 @@ def test_bad_input(
     assert not picture.exists()
     picture.touch()
     assert "p.png exists" in refused(*command)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_band_is_as_wide_as_the_model_says(tmp_path: Path, members: int):
+    """Its root mean square on the points of the literature, as a share of the maximum."""
+    path = save(tmp_path / "model.euclidium", members=members)
+    (result,) = models.load(path).predict([Structure.from_ase(bulk("Cu", a=3.61))])
+    result = replace(result, uncertainty={**result.uncertainty, "dos51": 0.12})
+    known = Properties(result.dos, result.last_peak, result.unstable, 1, result.uncertainty)
+    axes = prediction_figure(result, known, 300.0).axes[0]
+    (x, y) = axes.lines[0].get_data()
+    (band,) = [item for item in axes.collections if item.get_label() == "± σ"]
+    outline = band.get_paths()[0].vertices
+    upper = np.array([outline[np.isclose(outline[:, 0], place), 1].max() for place in x])
+    grid = np.linspace(0, 1000, 51)
+    sigma, curve = np.interp(grid, x, upper - y), np.interp(grid, x, y)
+    assert np.sqrt(np.mean(sigma**2)) / curve.max() == pytest.approx(0.12, rel=1e-3)

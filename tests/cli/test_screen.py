@@ -105,7 +105,7 @@ def test_another_order_needs_no_model_again(
 ):  # fmt: skip
     words = ("screen", spectrum, database, "-o", tmp_path / "out", "--workers", 1)
     assert answer(*words)["entries_now"] == 9
-    monkeypatch.setattr("euclidium.analyze.screen.load", pytest.fail)
+    monkeypatch.setattr(sys.modules["euclidium.analyze.screen"], "load", pytest.fail)
     found = answer(*words, "--rank", "density", "--lowest")
     assert found["entries_now"] == 0
     assert found["top"][0]["name"] == "NaCl"  # 2.2 g/cm³

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from euclidium.analyze.duplicates import TOLERANCE
-from euclidium.analyze.screen_chunk import Filter, Predictor, screen_chunk
+from euclidium.analyze.screen_chunk import CrystalFilter, Predictor, screen_chunk
 from euclidium.atoms.database import Database, open_database
 from euclidium.models.storage import describe, load
 
@@ -29,13 +29,13 @@ Observer = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScreeningPlan:
     """What makes a screening: parts of it that were made with another plan cannot be joined."""
 
     database: str
     entries: int
     model: str  # the SHA-256 of its file
-    wanted: Filter
+    wanted: CrystalFilter
     tolerance: float | None
     chunk: int
 
@@ -47,7 +47,7 @@ class Plan:
     def part(self, shard: tuple[int, int]) -> range:
         """The chunks of a shard (i, n), i from 1 to n: every nth.
 
-        >>> plan = Plan("mp.jsonl", 1000, "", Filter(), 0.01, chunk=100)
+        >>> plan = ScreeningPlan("mp.jsonl", 1000, "", CrystalFilter(), 0.01, chunk=100)
         >>> list(plan.part((2, 4)))
         [1, 5, 9]
         """
@@ -55,10 +55,10 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ScreeningProgress:
     """How far a screening is, after a run: pieces that are finished, of all, and what was done."""
 
-    plan: Plan
+    plan: ScreeningPlan
     finished: int
     entries: int  # looked at in this run
     seconds: float
@@ -73,14 +73,14 @@ def screen(
     model: Path | Predictor,
     database: str | Path,
     output: Path,
-    wanted: Filter = Filter(),  # noqa: B008  (frozen)
+    wanted: CrystalFilter = CrystalFilter(),  # noqa: B008  (frozen)
     tolerance: float | None = TOLERANCE,
     shard: tuple[int, int] = (1, 1),
     workers: int = 1,
     chunk: int = CHUNK,
     device: str = "cpu",
     observe: Observer | None = None,
-) -> Progress:
+) -> ScreeningProgress:
     """Predict the crystals of a database, and keep the results in a folder, piece by piece.
 
     ``model`` is a file, or something that predicts; ``database`` as for :func:`open_database`. A
@@ -105,7 +105,7 @@ def screen(
         )
     source = open_database(database)
     identity = _identity(model)
-    plan = Plan(str(database), len(source), identity, wanted, tolerance, chunk)
+    plan = ScreeningPlan(str(database), len(source), identity, wanted, tolerance, chunk)
     _settle(plan, output)
     folder = output / CHUNKS
     missing = [n for n in plan.part(shard) if not _file(folder, n).exists()]
@@ -117,10 +117,10 @@ def screen(
         done += _size(plan, n)
         tell(done, total)
     finished = sum(_file(folder, n).exists() for n in range(plan.n_chunks))
-    return Progress(plan, finished, done - before, time.perf_counter() - begin)
+    return ScreeningProgress(plan, finished, done - before, time.perf_counter() - begin)
 
 
-def open_plan(output: Path) -> Plan:
+def open_plan(output: Path) -> ScreeningPlan:
     """The plan of the screening in a folder.
 
     Raises ``ValueError`` if there is none.
@@ -129,7 +129,7 @@ def open_plan(output: Path) -> Plan:
         found = json.loads((output / PLAN).read_text(encoding="utf-8"))
         wanted: dict[str, Any] = found["wanted"]
         wanted = {k: tuple(v) if isinstance(v, list) else v for k, v in wanted.items()}
-        return Plan(**{**found, "wanted": Filter(**wanted)})
+        return ScreeningPlan(**{**found, "wanted": CrystalFilter(**wanted)})
     except FileNotFoundError:
         raise ValueError(f"the folder {output} holds no screening") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -149,7 +149,7 @@ def forget(output: Path) -> None:
 
 def _run(
     model: Path | Predictor,
-    plan: Plan,
+    plan: ScreeningPlan,
     folder: Path,
     missing: Sequence[int],
     workers: int,
@@ -180,7 +180,7 @@ def _run(
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _do(predictor: Any, source: Database, plan: Plan, folder: Path, n: int) -> int:
+def _do(predictor: Any, source: Database, plan: ScreeningPlan, folder: Path, n: int) -> int:
     """One chunk, from its entries to its file."""
     start = n * plan.chunk
     entries = source.entries(start, start + plan.chunk)
@@ -193,7 +193,7 @@ def _do(predictor: Any, source: Database, plan: Plan, folder: Path, n: int) -> i
 _opened: dict[str, Any] = {}
 
 
-def _begin_work(model: Path, device: str, threads: int, plan: Plan, folder: Path) -> None:
+def _begin_work(model: Path, device: str, threads: int, plan: ScreeningPlan, folder: Path) -> None:
     """In a worker: open the model and the database, and end with the process that began it."""
     threading.Thread(target=_follow_parent, daemon=True).start()
     torch.set_num_threads(threads)
@@ -235,7 +235,7 @@ def _identity(model: Path | Predictor) -> str:
     return hashlib.sha256(model.read_bytes()).hexdigest()
 
 
-def _settle(plan: Plan, output: Path) -> None:
+def _settle(plan: ScreeningPlan, output: Path) -> None:
     """Write the plan to the folder, or make sure that it is the one that is there."""
     (output / CHUNKS).mkdir(parents=True, exist_ok=True)
     temporary = output / f".{secrets.token_hex(4)}.{PLAN}"
@@ -248,7 +248,7 @@ def _settle(plan: Plan, output: Path) -> None:
         temporary.unlink()
 
 
-def _compare(plan: Plan, found: Plan, output: Path) -> None:
+def _compare(plan: ScreeningPlan, found: ScreeningPlan, output: Path) -> None:
     """Raise ``ValueError`` if two plans differ, with the first difference."""
     flat = [{**asdict(p), **asdict(p.wanted)} for p in (found, plan)]
     for name in flat[0]:
@@ -261,7 +261,7 @@ def _compare(plan: Plan, found: Plan, output: Path) -> None:
             )
 
 
-def _size(plan: Plan, n: int) -> int:
+def _size(plan: ScreeningPlan, n: int) -> int:
     """Entries of a chunk: the last may have fewer."""
     return min(plan.chunk, plan.entries - n * plan.chunk)
 

@@ -54,7 +54,7 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True)
-class Filter:
+class CrystalFilter:
     """Which crystals are looked at.
 
     Made of ``elements`` alone (if any are given), with all of ``containing`` and none of
@@ -70,8 +70,8 @@ class Filter:
         """Why a crystal is left out, before its symmetry is known; None if it is not.
 
         >>> argon = Structure(np.array([18]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, bool))
-        >>> Filter(without=("Ar", "Kr")).reason(argon), Filter(elements=("Ar",)).reason(argon)
-        ('without', None)
+        >>> [CrystalFilter(without=(s,)).reason(argon) for s in ("Ar", "Kr")]
+        ['without', None]
         """
         found = set(structure.composition)
         if self.elements and not found <= set(self.elements):
@@ -244,7 +244,7 @@ def screen_chunk(
     model: Predictor,
     entries: Iterable[Entry],
     start: int = 0,
-    wanted: Filter = Filter(),
+    wanted: CrystalFilter = CrystalFilter(),
     tolerance: float | None = TOLERANCE,
 ) -> Chunk:
     """Read, filter, compare and predict some entries, the first of which has the number ``start``.
@@ -282,7 +282,9 @@ def screen_chunk(
     )
 
 
-def _sort(pile: _Pile, number: int, entry: Entry, wanted: Filter, tolerance: float | None) -> None:
+def _sort(
+    pile: _Pile, number: int, entry: Entry, wanted: CrystalFilter, tolerance: float | None
+) -> None:
     """Read one entry, and say what is to become of it."""
     try:
         structure = entry.read()

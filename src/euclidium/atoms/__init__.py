@@ -3,6 +3,9 @@
 from euclidium.atoms.cache import GraphCache as GraphCache
 from euclidium.atoms.cache import cached as cached
 from euclidium.atoms.cache import write_graphs as write_graphs
+from euclidium.atoms.database import Database as Database
+from euclidium.atoms.database import Entry as Entry
+from euclidium.atoms.database import open_database as open_database
 from euclidium.atoms.dataset import Dataset as Dataset
 from euclidium.atoms.dos import PhononDOS as PhononDOS
 from euclidium.atoms.elements import atomic_number as atomic_number
@@ -41,7 +44,9 @@ from euclidium.atoms.supercells import repeated as repeated
 
 __all__ = [
     "DataError",
+    "Database",
     "Dataset",
+    "Entry",
     "FoundLabels",
     "Graph",
     "GraphCache",
@@ -66,6 +71,7 @@ __all__ = [
     "held_out",
     "interpolate",
     "neighbor_list",
+    "open_database",
     "parse_substitution",
     "read",
     "read_phonons",

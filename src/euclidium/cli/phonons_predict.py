@@ -115,7 +115,8 @@ def prediction_figure(result: "SpectrumResult", known: "Properties", temperature
     axes = canvas(columns=2, widths=(3, 2), size=(10.5, 3.9))
     points = np.arange(result.dos.edges[0], result.dos.edges[-1] + STEP, STEP)
     total, partial, band = _curves(result, points)
-    spectrum(points, total, partial if len(partial) > 1 else None, band, axes=axes[0])
+    parts = partial if len(partial) > 1 else None
+    spectrum(points, total, parts, band, stacked=band is None, axes=axes[0])
     axes[0].set_title(formula(result.structure.formula))
     temperatures = np.linspace(0, HOT * temperature, 61)[1:]
     values = result.dos.heat_capacity(temperatures)
@@ -132,15 +133,29 @@ def prediction_figure(result: "SpectrumResult", known: "Properties", temperature
 def _curves(
     result: "SpectrumResult", points: "np.ndarray"
 ) -> "tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]":
-    """Smooth curves at some frequencies: total, elements, standard deviation of the total."""
+    """Smooth curves at some frequencies: total, elements, standard deviation of the total.
+
+    The model states one deviation of the whole curve, the root mean square over the points of the
+    literature as a share of the maximum. It is spread over the frequencies as the networks
+    disagree, or, of one network, in proportion to the curve.
+    """
+    import numpy as np
+
     from euclidium.atoms.dos import smoothing
+    from euclidium.atoms.phonon_record import GRID51
 
     smooth = smoothing(result.dos.edges, points, WIDTH)
     partial = {symbol: smooth @ modes for symbol, modes in sorted(result.partial.items())}
-    members, band = result.members, None
+    total, members = smooth @ result.dos.modes, result.members
+    if "dos51" not in result.uncertainty:
+        return total, partial, None
+    shape = total
     if members is not None and len(members) > 1:
-        band = (smooth @ members.T).std(axis=1, ddof=1)
-    return smooth @ result.dos.modes, partial, band
+        shape = (smooth @ members.T).std(axis=1, ddof=1)
+    coarse, curve = (np.interp(GRID51, points, values) for values in (shape, total))
+    square = float(np.sqrt(np.mean(coarse**2)))
+    band = shape * result.uncertainty["dos51"] * curve.max() / square if square else None
+    return total, partial, band
 
 
 def _report(

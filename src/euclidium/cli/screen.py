@@ -16,7 +16,7 @@ from euclidium.cli.report import Report, table, to_json
 if TYPE_CHECKING:
     from euclidium.analyze.expression import Expression
     from euclidium.analyze.ranking import Ranked, Ranking
-    from euclidium.analyze.screen import Progress
+    from euclidium.analyze.screen import ScreeningProgress
 
 SHOWN = 10  # rows for people in the terminal
 MOST_WORKERS = 16  # unless told otherwise: each has a model of its own in memory
@@ -118,14 +118,14 @@ def screen(
     from euclidium.analyze.ranking import rank as make_ranking
     from euclidium.analyze.screen import forget
     from euclidium.analyze.screen import screen as run
-    from euclidium.analyze.screen_chunk import Filter
+    from euclidium.analyze.screen_chunk import CrystalFilter
 
     by, conditions = Expression(rank), [Expression(text) for text in where or []]
     _check_kinds(by, conditions)
     if tolerance <= 0:
         raise ValueError(f"--tolerance is a distance above zero in Å, got {tolerance:g}")
     part, where_to = _shard(shard), find_device(device)
-    wanted = Filter(_symbols(elements), _symbols(containing), _symbols(without), max_atoms)
+    wanted = CrystalFilter(_symbols(elements), _symbols(containing), _symbols(without), max_atoms)
     path = find_model(model)
     if output.exists() and not output.is_dir():
         raise ValueError(f"cannot write to {output}: it is a file, give the name of a folder")
@@ -190,7 +190,7 @@ def _workers(device: str) -> int:
     return min(mine or 1, MOST_WORKERS)
 
 
-def _part_of(progress: "Progress", shard: str, output: Path) -> Report:
+def _part_of(progress: "ScreeningProgress", shard: str, output: Path) -> Report:
     """What to say while other shards are at work."""
     plan = progress.plan
     document = {
@@ -214,7 +214,7 @@ def _finish(
     ranking: "Ranking",
     by: "Expression",
     conditions: "list[Expression]",
-    progress: "Progress",
+    progress: "ScreeningProgress",
     top: int,
 ) -> Report:
     """Write the table, the lists, the page and the summary."""
