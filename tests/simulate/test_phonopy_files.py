@@ -258,4 +258,4 @@ def test_the_phonon_database_has_the_same_crystal():
     assert found.info["zpe_eV"] == pytest.approx(row["zpe_eV"], rel=5e-4)
     hot = slice(2, None)  # from 100 K on, where the meshes make no difference
     np.testing.assert_allclose(found.info["S_kB"][hot], row["S_kB"][hot], rtol=1e-3)
-    np.testing.assert_allclose(found.info["gamma"][3:], row["gamma"][3:], atol=1.0)
+    np.testing.assert_allclose(found.info["gamma"][3:], row["gamma"][3:], atol=2.0)
