@@ -117,7 +117,7 @@ class SpectrumConfig(Config):
         (), description="the network of each member, where they differ"
     )
     weights: tuple[float, ...] = Field(
-        (), description="weight of each member in the average; without, they count the same"
+        (), description="weight of each member's curve in the average; without, all are the same"
     )
     symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystal's symmetry, Å")
     uncertainty: dict[str, tuple[float, float]] = Field(

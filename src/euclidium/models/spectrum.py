@@ -185,14 +185,14 @@ class Spectrum(nn.Module):
         if len(found) == 1:
             return found[0]
         return SpectrumPrediction(
-            *(
-                self.mean(torch.stack([getattr(one, name) for one in found]))
-                for name in ("sites", "total", "top", "unstable")
-            )
+            sites=self.mean(torch.stack([one.sites for one in found])),
+            total=self.mean(torch.stack([one.total for one in found])),
+            top=torch.stack([one.top for one in found]).mean(dim=0),
+            unstable=torch.stack([one.unstable for one in found]).mean(dim=0),
         )
 
     def mean(self, values: Float[Tensor, "member *shape"]) -> Float[Tensor, "*shape"]:
-        """The average over the members, with their weights."""
+        """The average of curves over the members, with their weights."""
         return torch.tensordot(self.weights.to(values), values, dims=1)
 
     def of_members(self, graph: Graph) -> list[SpectrumPrediction]:
@@ -261,7 +261,7 @@ class Spectrum(nn.Module):
         share = self.weights.double().cpu().numpy()
         totals = torch.stack([one.total for one in found], dim=1).double().cpu()
         tops = torch.stack([one.top for one in found], dim=1).double().cpu()
-        odds = self.mean(torch.stack([one.unstable for one in found])).sigmoid().tolist()
+        odds = torch.stack([one.unstable for one in found]).mean(dim=0).sigmoid().tolist()
         for n, structure in enumerate(batch):
             own = (crystal == n).cpu()
             scale = 3 / totals[n].sum(dim=1, keepdim=True)
@@ -270,7 +270,7 @@ class Spectrum(nn.Module):
             parts = (shares[own].cpu().T @ sites[own]).numpy()
             parts *= modes / np.maximum(parts.sum(axis=0), 1e-300)
             peaks = _medians(edges, tops[n].numpy())
-            top = share @ tops[n].numpy()
+            top = tops[n].numpy().mean(axis=0)
             disagreement = _disagreement(edges, members, peaks, self.config.broadening)
             yield SpectrumResult(
                 structure=structure,
