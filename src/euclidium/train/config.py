@@ -20,6 +20,7 @@ from euclidium.train.settings import (
 )
 
 REQUIRED = {"data": "train.xyz", "task": "potential", "output": "run"}
+EMBEDDED_SPECTRA = "phonons"
 TASKS: dict[str, type[RunConfig]] = {"potential": TrainConfig, "spectrum": SpectrumTrainConfig}
 
 
@@ -180,7 +181,7 @@ def _data_file(key: str, value: str, base: Path, folders: bool = False) -> str:
     path = base / Path(value).expanduser()
     if path.is_file() or (folders and path.is_dir()):
         return str(path)
-    if value in embedded_names():
+    if value in embedded_names() or (folders and value == EMBEDDED_SPECTRA):
         return value
     beside = os.listdir(path.parent) if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, [*embedded_names(), *beside], n=1)

@@ -11,12 +11,11 @@ from euclidium.atoms.spectra import read_phonons
 from euclidium.atoms.spectra_split import composition_split
 from euclidium.atoms.splits import split_indices
 from euclidium.models.config import SpectrumConfig
-from euclidium.train.config import ConfigError
+from euclidium.train.config import EMBEDDED_SPECTRA, ConfigError
 from euclidium.train.parts import NAMES, Part, Parts, file_checksum
 from euclidium.train.settings import SpectrumTrainConfig
 from euclidium.train.spectrum import spectrum_dataset
 
-EMBEDDED = "phonons"
 LOWEST_SOUND = -500.0  # cm⁻¹, a mode below is an artefact of a calculation
 
 
@@ -103,7 +102,7 @@ def _indices(records: Sequence[PhononRecord], config: SpectrumTrainConfig) -> di
 
 def _records(name: str) -> list[PhononRecord]:
     """The spectra of a folder or file, or of the embedded set."""
-    if name == EMBEDDED and not Path(name).exists():
+    if name == EMBEDDED_SPECTRA and not Path(name).exists():
         return embedded_phonons()
     return read_phonons(name)
 
