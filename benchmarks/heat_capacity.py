@@ -2,11 +2,11 @@
 
     python benchmarks/heat_capacity.py phonon-dos ../shared/data/phonons --output figures
 
-Measured are C_p of elements and simple solids (CRC and NIST-JANAF tables), matched by formula to the
-crystals of the data, of several polymorphs to that with the lowest energy. Computed are harmonic
-C_v at 298.15 K: of the phonons of DFT, and of those that the model predicts. C_p − C_v, a few
-percent for hard solids and up to ten for soft ones, is not included in either, nor are electrons,
-magnetism and melting order; so both should lie below the measured values. Prints a table and writes
+Measured are C_p of elements and simple solids (tables of CRC and NIST-JANAF), matched by formula to
+the crystals of the data, of several polymorphs to that with the lowest energy. Computed are
+harmonic C_v at 298.15 K: of the phonons of DFT, and of those that the model predicts. C_p − C_v, a
+few percent for hard solids and up to ten for soft ones, is not included in either, nor are
+electrons, magnetism and disorder; so both should lie below the measured values. Prints a table and writes
 it with a figure to a folder.
 """
 
