@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from euclidium.analyze import spearman
 from euclidium.analyze.expression import Expression
 from euclidium.analyze.ranking import Ranking, rank
+from euclidium.analyze.scores import spearman
 from euclidium.analyze.screen import screen
 from euclidium.analyze.screen_chunk import CrystalFilter
 from euclidium.atoms import PhononRecord, composition_split, read_phonons
@@ -45,7 +45,7 @@ class Winner:
     name: str
     formula: str
     predicted: float
-    deviation: float
+    deviation: float | None
     reference: float
     place_of_reference: int
     part: str
@@ -57,7 +57,7 @@ class Agreement:
 
     crystals: int
     correlation: float | None
-    mean_error: float  # J/(K kg)
+    mean_error: float | None  # J/(K kg)
     shared: dict[int, float]
 
 
@@ -139,7 +139,7 @@ def in_order(
             ranked.crystal.name,
             ranked.crystal.formula,
             ranked.value,
-            ranked.uncertainty,
+            ranked.uncertainty if np.isfinite(ranked.uncertainty) else None,
             float(references[n - 1]),
             int(places[n - 1]),
             parts[ranked.crystal.name],
@@ -162,24 +162,26 @@ def agreement(winners: Sequence[Winner]) -> Agreement:
         for n in (SHOWN, LARGE)
         if len(winners) >= 2 * n
     }
-    error = float(np.abs(predicted - references).mean()) if len(winners) else float("nan")
+    error = float(np.abs(predicted - references).mean()) if len(winners) else None
     return Agreement(len(winners), spearman(predicted, references), error, first)
 
 
 def written(winners: Sequence[Winner], found: dict[str, Agreement]) -> str:
     """What people read."""
     lines = ["     crystal                  C_v(300 K), J/(K kg)     DFT   its place  part"]
-    lines += [
-        f"{w.place:4d} {w.formula[:14]:14s} {w.name[:10]:10s} {w.predicted:7.0f} ± "
-        f"{w.deviation:4.0f}        {w.reference:7.0f}   {w.place_of_reference:9d}  {w.part}"
-        for w in winners
-    ]
+    for w in winners:
+        sigma = "–" if w.deviation is None else f"{w.deviation:.0f}"
+        lines.append(
+            f"{w.place:4d} {w.formula[:14]:14s} {w.name[:10]:10s} {w.predicted:7.0f} ± {sigma:>4s}"
+            f"        {w.reference:7.0f}   {w.place_of_reference:9d}  {w.part}"
+        )
     for name, value in found.items():
         correlation = "–" if value.correlation is None else f"{value.correlation:.4f}"
         shared = ", ".join(f"{share:.0%} of the first {n}" for n, share in value.shared.items())
+        error = "–" if value.mean_error is None else f"{value.mean_error:.1f}"
         lines.append(
             f"{name}: {value.crystals} crystals, rank correlation {correlation}, mean error "
-            f"{value.mean_error:.1f} J/(K kg){', ' if shared else ''}{shared}"
+            f"{error} J/(K kg){', ' if shared else ''}{shared}"
         )
     return "\n".join(lines)
 

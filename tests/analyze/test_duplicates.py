@@ -62,6 +62,7 @@ def test_the_primitive_cell_keeps_its_distances():
     assert primitive.n_atoms == 2
     # six neighbours of the other kind at a/2, twelve of its own at a/√2
     distances = found(cubic).distances
+    assert found(cubic).nearest == pytest.approx(2.82)
     np.testing.assert_allclose(distances[0, 1, :6], 2.82)
     np.testing.assert_allclose(distances[0, 0, :12], 5.64 / np.sqrt(2))
     np.testing.assert_allclose(distances[0, 1, 6:14], 2.82 * np.sqrt(3))
@@ -127,3 +128,12 @@ def test_a_single_atom_in_a_large_flat_cell():
 def test_molecules_are_no_crystals():
     with pytest.raises(DataError, match="is not periodic along three axes: it is no crystal"):
         identify(Structure.from_ase(Atoms("H2", [(0, 0, 0), (0, 0, 0.74)])))
+
+
+def test_the_shortest_distance_is_that_of_two_atoms_and_not_a_mean():
+    cell = bulk("Cu", a=3.6, cubic=True) * 2
+    cell.append("Cu")
+    cell.positions[-1] = cell.positions[5] + (0.0, 0.0, 0.3)
+    assert found(cell).nearest == pytest.approx(0.3)
+    cell.positions[-1] = cell.positions[5]
+    assert found(cell).nearest == pytest.approx(0.0)

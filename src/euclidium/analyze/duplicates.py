@@ -24,7 +24,7 @@ class Crystal:
 
     ``structure`` is a primitive cell; ``space_group`` the number of the space group, ``symbol``
     its Hermann–Mauguin symbol. Crystals with different ``key`` are different; with the same key
-    they are the same if ``distances`` are.
+    they are the same if ``distances`` are. ``nearest`` is the shortest distance of two atoms, Å.
     """
 
     structure: Structure
@@ -32,6 +32,7 @@ class Crystal:
     symbol: str
     key: str
     distances: Float[np.ndarray, "kind kind neighbor"]
+    nearest: float
 
     def is_same(self, other: "Crystal", tolerance: float = TOLERANCE) -> bool:
         """Whether it is the other crystal, to a tolerance of distances in Å.
@@ -95,12 +96,9 @@ def identify(structure: Structure, tolerance: float = TOLERANCE) -> Crystal:
         number, symbol = int(found.number), str(found.international)
     primitive = _part(structure, lattice, first)
     kinds, orbits = kinds[first], orbits[first]
+    distances, nearest = _distances(primitive, kinds, orbits, len(names))
     return Crystal(
-        primitive,
-        number,
-        symbol,
-        _key(kinds, orbits, names, number),
-        _distances(primitive, kinds, orbits, len(names)),
+        primitive, number, symbol, _key(kinds, orbits, names, number), distances, nearest
     )
 
 
@@ -164,17 +162,18 @@ def _distances(
     kinds: Int[np.ndarray, " atom"],
     orbits: Int[np.ndarray, " atom"],
     n_kinds: int,
-) -> Float[np.ndarray, "kind kind neighbor"]:
-    """Mean distance from the atoms of a kind to their nth neighbour of a kind, in Å."""
+) -> tuple[Float[np.ndarray, "kind kind neighbor"], float]:
+    """Mean distance from the atoms of a kind to their nth neighbour of a kind; the shortest, Å."""
     _, first, counts = np.unique(orbits, return_index=True, return_counts=True)
-    result = np.empty((n_kinds, n_kinds, NEIGHBORS))
+    result, shortest = np.empty((n_kinds, n_kinds, NEIGHBORS)), np.inf
     for kind in range(n_kinds):
         found = _nearest(structure, structure.positions[first], kinds == kind)
         for center in range(n_kinds):
             chosen = kinds[first] == center
             rows = found[chosen, 1:] if center == kind else found[chosen, :-1]
-            result[center, kind] = np.average(rows, axis=0, weights=counts[chosen])
-    return result
+            result[center, kind] = counts[chosen] @ rows / counts[chosen].sum()
+            shortest = min(shortest, float(rows[:, 0].min()))
+    return result, shortest
 
 
 def _nearest(

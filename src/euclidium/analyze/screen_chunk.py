@@ -22,6 +22,7 @@ from euclidium.atoms.sites import formula
 from euclidium.atoms.structure import Structure
 from euclidium.models.spectrum import check_crystal
 
+SUSPICIOUS = 1.0  # Å, between atoms: what is closer is looked at again
 BATCH_ATOMS = 768  # of one call of the model: fills a processor, and fits its memory
 DEVIATIONS = ("cv300", "mean_frequency", "last_peak")
 # The columns of the table, beside those about the crystal and the rank.
@@ -290,8 +291,9 @@ def _sort(
         structure = entry.read()
         reason = wanted.reason(structure)
         if reason is None:
-            check_crystal(structure)
             crystal = identify(structure, TOLERANCE if tolerance is None else tolerance)
+            if crystal.nearest < SUSPICIOUS:
+                check_crystal(structure)
             reason = "max_atoms" if wanted.is_large(crystal.structure.n_atoms) else None
     except DataError as error:
         pile.refused.append(Refused(number, entry.place, str(error)))
