@@ -43,7 +43,14 @@ class Ranked:
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """All crystals of a screening in their order, and what became of the other entries."""
+    """All crystals of a screening in their order, and what became of the other entries.
+
+    ``filtered`` counts what the filters left out, by their names; ``folder`` is that of the
+    screening.
+
+    >>> Ranking([], [], [], {"without": 3}, entries=3, folder=Path("found")).n_ranked
+    0
+    """
 
     crystals: Sequence[Ranked]
     duplicates: Sequence[Duplicate]
@@ -123,8 +130,13 @@ def rank(
 def write_table(ranking: Ranking, folder: Path) -> Path:
     """Write all crystals to ``results.parquet``, or to ``results.csv`` where pyarrow is missing.
 
-    A column that is missing for a crystal is empty. The units stand in the names of the columns.
-    Returns the file.
+    What is not known of a crystal is empty. The units stand in the names of the columns. Returns
+    the file.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_table(Ranking([], [], [], {}, 0, Path(folder)), Path(folder)).stem
+    'results'
     """
     rows = [_flat(ranked) for ranked in ranking.crystals]
     names = list(rows[0]) if rows else ["rank", "value", "uncertainty", "number"]
