@@ -6,8 +6,8 @@ Measured are C_p of elements and simple solids (tables of CRC and NIST-JANAF), m
 the crystals of the data, of several polymorphs to that with the lowest energy. Computed are
 harmonic C_v at 298.15 K: of the phonons of DFT, and of those that the model predicts. C_p − C_v, a
 few percent for hard solids and up to ten for soft ones, is not included in either, nor are
-electrons, magnetism and disorder; so both should lie below the measured values. Prints a table and writes
-it with a figure to a folder.
+electrons, magnetism and disorder; so both should lie below the measured values. Prints a table
+and writes it with a figure to a folder.
 """
 
 import argparse
