@@ -78,8 +78,10 @@ def test_the_quick_tour(tmp_path: Path, answer: Callable[..., dict[str, Any]]):
     assert vibrating["optical_THz"] == pytest.approx(15.45, rel=0.15)
     assert vibrating["cv_300K_J_per_K_mol"] == pytest.approx(39.69, rel=0.05)
     assert vibrating["lattice_constant_A"] == pytest.approx(5.397, rel=0.02)
+    assert found["spectra"]["crystals"]["cv300_mae"] < 1.5
+    assert found["spectra"]["alloys"]["cv300_mae"] < 2.0
     text = page.read_text()
-    assert text.count("<svg") == 6
+    assert text.count("<svg") == 8
     assert not re.search(r'(src|href)="(?!#|data:)', text)  # needs nothing but itself
     assert len(CHAPTERS) + 1 == text.count("<section")
     assert load(found["model"]).species == (14,)
