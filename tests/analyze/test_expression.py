@@ -180,6 +180,34 @@ def test_what_is_not_known_is_nan(silicon: Properties):
     assert Expression("cv(300)").uncertainty(blind) == pytest.approx(0.1)
     peakless = replace(silicon, last_peak=0.0)
     assert np.isnan(Expression("last_peak").uncertainty(peakless))
+    assert np.isnan(Expression("cv(300) * omega_max").uncertainty(silicon))
+
+
+def test_networks_that_disagree_add_to_the_uncertainty(silicon: Properties):
+    """Three networks: their deviation counts one and a half times, if it is the larger."""
+    modes = silicon.dos.modes
+    soft = np.where(EDGES[1:] < 100, 0.5, 0.0)  # few modes, which cv(300) hardly notices
+    members = np.stack([modes * (1 + f * soft) for f in (-1.0, 0.0, 1.0)])
+    members *= 3 / members.sum(axis=1, keepdims=True)
+    known = replace(silicon, members=members)
+    for text in ("cv(20)", "entropy(100)", "cv_kg(20) / mass"):
+        expression = Expression(text)
+        values = [
+            expression.value(replace(silicon, dos=replace(silicon.dos, modes=one)))
+            for one in members
+        ]
+        alone = expression.uncertainty(silicon)
+        spread = 1.5 * np.std(values, ddof=1)
+        assert spread > alone, text
+        assert expression.uncertainty(known) == pytest.approx(spread), text
+        blind = replace(known, deviations={})
+        assert expression.uncertainty(blind) == pytest.approx(spread), text
+    room = Expression("cv(300)")
+    assert room.uncertainty(known) == pytest.approx(room.uncertainty(silicon))
+    assert Expression("last_peak").uncertainty(known) == pytest.approx(9.0)
+    assert Expression("mass").uncertainty(known) == 0
+    single = replace(silicon, members=members[:1])
+    assert Expression("cv(20)").uncertainty(single) == Expression("cv(20)").uncertainty(silicon)
 
 
 def test_units():

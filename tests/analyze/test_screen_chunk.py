@@ -1,6 +1,6 @@
 """A piece of a screening accounts for every entry, and its file gives back what was put in."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,20 @@ from ase.build import bulk
 
 from euclidium.analyze.expression import Expression
 from euclidium.analyze.screen_chunk import BATCH_ATOMS, COLUMNS, Chunk, CrystalFilter, screen_chunk
-from euclidium.atoms import DataError, Structure
+from euclidium.atoms import DataError, PhononDOS, Structure
 from euclidium.atoms.database import Entry
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says that is an ensemble."""
+
+    dos: PhononDOS
+    last_peak: float
+    unstable: float
+    uncertainty: dict[str, float]
+    structure: Structure
+    members: np.ndarray
 
 
 def entries(structures: list[Structure]) -> list[Entry]:
@@ -86,6 +98,7 @@ def test_files_give_back_everything(solid, crystals, tmp_path: Path):
     for name in ("edges", "columns", "deviations"):
         np.testing.assert_array_equal(getattr(again, name), getattr(chunk, name))
     np.testing.assert_allclose(again.modes, chunk.modes, rtol=1e-6)
+    assert again.members.shape == (len(chunk.found), 0, 240)
     for one, other in zip(again.distances, chunk.distances, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -154,3 +167,22 @@ def test_a_model_with_two_grids_is_an_error(solid, crystals):
 
     with pytest.raises(ValueError, match="spectra on different intervals: it must use one grid"):
         screen_chunk(Odd(), entries(crystals))
+
+
+def test_ensembles_are_kept(solid, crystals, tmp_path: Path):
+    class Ensemble(type(solid)):
+        def spectrum(self, structure):
+            found = super().spectrum(structure)
+            members = np.stack([found.dos.modes * factor for factor in (0.9, 1.0, 1.1)])
+            return Answer(**vars(found), members=members)
+
+    chunk = screen_chunk(Ensemble(), entries(crystals))
+    chunk.save(tmp_path / "x.npz")
+    again = Chunk.load(tmp_path / "x.npz")
+    assert again.members.shape == (9, 3, 240)
+    np.testing.assert_allclose(again.members[:, 2], 1.1 * again.modes, atol=1e-3)
+    cold = Expression("cv(30)")
+    for row in range(9):
+        value = cold.value(again.properties(row))
+        sigma = cold.uncertainty(again.properties(row))
+        assert sigma >= 0.15 * value * 0.99  # of factors 0.9, 1 and 1.1

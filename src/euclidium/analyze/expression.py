@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+from jaxtyping import Float
+
 from euclidium.atoms.dos import PhononDOS
 from euclidium.atoms.problem import nearest
 from euclidium.units import KILOGRAM, METER
@@ -15,6 +18,7 @@ LONGEST = 300  # characters; a longer expression is a mistake
 DEEPEST = 100  # levels of the tree
 HOTTEST = 1e5  # K
 STEP = 1e-3  # of the frequencies, for derivatives
+SPREAD = 1.5  # errors by the deviation among a few networks, as measured for the shipped model
 REFERENCE = 300.0  # K, at which models state the uncertainty of C_v
 
 Lookup = Callable[[str, float | None], float]
@@ -26,7 +30,8 @@ class Properties:
 
     ``last_peak`` in cm⁻¹; ``unstable`` is a probability; ``n_atoms`` are those of the primitive
     cell. ``deviations`` are standard deviations: ``cv300`` in J/(K mol-atom), ``mean_frequency``
-    and ``last_peak`` in cm⁻¹; one that is missing is not known.
+    and ``last_peak`` in cm⁻¹; one that is missing is not known. ``members`` are the modes that
+    each of several networks predicts, on the intervals of ``dos``.
     """
 
     dos: PhononDOS
@@ -34,6 +39,7 @@ class Properties:
     unstable: float
     n_atoms: float
     deviations: Mapping[str, float]
+    members: Float[np.ndarray, "member interval"] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Change:
     frequencies: bool
 
 
-HEAT, SCALE, PEAK = "cv300", "mean_frequency", "last_peak"
+HEAT, SCALE, PEAK, UNKNOWN = "cv300", "mean_frequency", "last_peak", "unknown"
 FUNCTIONS = {
     "cv": Quantity("J/(K mol)", "heat capacity at T (K), of a mole of atoms", HEAT),
     "cv_formula": Quantity("J/(K mol)", "the same of a mole of formula units", HEAT),
@@ -71,7 +77,7 @@ NAMES = {
     "last_peak": Quantity("cm⁻¹", "highest peak of the density of states", PEAK),
     "mass": Quantity("amu", "mean mass of an atom"),
     "n_atoms": Quantity("", "atoms of the primitive cell"),
-    "omega_max": Quantity("cm⁻¹", "largest frequency", SCALE),
+    "omega_max": Quantity("cm⁻¹", "largest frequency", UNKNOWN),
     "omega_mean": Quantity("cm⁻¹", "mean frequency", SCALE),
     "unstable": Quantity("", "probability that the crystal is unstable"),
     "volume": Quantity("Å³", "volume of an atom"),
@@ -148,7 +154,6 @@ class Expression:
     def value(self, crystal: Properties) -> float:
         """The number for a crystal, nan if there is none, as of 1/0.
 
-        >>> import numpy as np
         >>> argon = PhononDOS(np.array([10.0, 60.0]), np.array([3.0]), mass=39.948, volume=37.5)
         >>> known = Properties(argon, last_peak=55.0, unstable=0.0, n_atoms=1, deviations={})
         >>> Expression("last_peak / (2 + 3)").value(known)
@@ -159,7 +164,6 @@ class Expression:
     def holds(self, crystal: Properties) -> bool:
         """Whether a condition is true of a crystal; one on a number that is not there is not.
 
-        >>> import numpy as np
         >>> argon = PhononDOS(np.array([10.0, 60.0]), np.array([3.0]), mass=39.948, volume=37.5)
         >>> known = Properties(argon, last_peak=55.0, unstable=0.3, n_atoms=1, deviations={})
         >>> Expression("unstable < 0.2 or density > 1.7").holds(known)
@@ -171,7 +175,10 @@ class Expression:
             return False
 
     def uncertainty(self, crystal: Properties) -> float:
-        """The standard deviation of the number, by linear propagation; nan if it is not known.
+        """The standard deviation of the number; nan if it is not known.
+
+        It is the larger of two. One is 1.5 times the deviation of the number among the networks of
+        an ensemble. The other is propagated to first order from what the model states,
 
         σ² = Σ_s (∂f/∂s)² σ_s²
 
@@ -180,24 +187,26 @@ class Expression:
         frequency. Heat capacities have two of their own: such a scale, and, for as much of the
         model's deviation of C_v at 300 K as that does not explain, a common factor; so at 300 K
         the model's own deviation comes out. Masses, volumes and the probability of instability are
-        taken as exact.
+        taken as exact. The largest frequency of a smooth curve is not a statement of the model:
+        its deviation is not known.
 
-        >>> import numpy as np
         >>> argon = PhononDOS(np.array([10.0, 60.0]), np.array([3.0]), mass=39.948, volume=37.5)
         >>> sure = {"cv300": 0.1, "mean_frequency": 2.0, "last_peak": 3.0}
         >>> known = Properties(argon, last_peak=55.0, unstable=0.0, n_atoms=1, deviations=sure)
         >>> round(Expression("2 * cv(300)").uncertainty(known), 6)
         0.2
         """
+        if UNKNOWN in self.sources:
+            return math.nan
         square = 0.0
         for source in sorted(self.sources):
             for change, deviation in _changes(crystal, source):
                 square += (self._slope(crystal, change) * deviation) ** 2
-        return math.sqrt(square)
+        return float(np.fmax(math.sqrt(square), self._spread(crystal)))
 
     @cached_property
     def sources(self) -> frozenset[str]:
-        """The uncertainties that matter: ``cv300``, ``mean_frequency``, ``last_peak``."""
+        """What the number depends on: ``cv300``, ``mean_frequency``, ``last_peak``, ``unknown``."""
         words = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name)}
         found = ((FUNCTIONS | NAMES).get(word) for word in words)
         return frozenset(word.source for word in found if word and word.source)
@@ -207,6 +216,15 @@ class Expression:
             return float(_evaluate(self._tree, lookup))
         except (ArithmeticError, ValueError):
             return math.nan
+
+    def _spread(self, crystal: Properties) -> float:
+        """What the networks of an ensemble disagree by; nan of one network."""
+        members = crystal.members
+        if members is None or len(members) < 2 or not self.sources - {PEAK}:
+            return math.nan
+        curves = (replace(crystal.dos, modes=modes) for modes in members)
+        values = [self.value(replace(crystal, dos=curve)) for curve in curves]
+        return SPREAD * float(np.std(values, ddof=1))
 
     def _slope(self, crystal: Properties, change: Change) -> float:
         """The derivative by the logarithm of what changes."""
@@ -387,7 +405,6 @@ def _property(crystal: Properties, name: str, temperature: float | None) -> floa
 def density(dos: PhononDOS) -> float:
     """Mass density in g/cm³ of the crystal that a spectrum belongs to.
 
-    >>> import numpy as np
     >>> round(density(PhononDOS(np.array([0.0, 1.0]), np.array([3.0]), 28.085, 20.02)), 2)  # Si
     2.33
     """

@@ -24,6 +24,7 @@ from euclidium.models.storage import describe, load
 CHUNK = 128  # entries; what is lost at most when a process dies
 PLAN = "screening.json"
 CHUNKS = "chunks"
+VERSION = 1  # of the files in the folder
 
 Observer = Callable[[int, int], None]
 
@@ -38,6 +39,7 @@ class ScreeningPlan:
     wanted: CrystalFilter
     tolerance: float | None
     chunk: int
+    version: int = VERSION
 
     @property
     def n_chunks(self) -> int:
@@ -143,7 +145,8 @@ def chunk_files(output: Path) -> list[Path]:
 
 def forget(output: Path) -> None:
     """Remove what a screening has written to a folder, so that it begins anew."""
-    for file in [*chunk_files(output), output / PLAN]:
+    temporary = (output / CHUNKS).glob(".*.npz")  # of processes that were killed
+    for file in [*chunk_files(output), *temporary, output / PLAN]:
         file.unlink(missing_ok=True)
 
 

@@ -132,9 +132,10 @@ class Found:
 class Chunk:
     """What became of some neighbouring entries of a database.
 
-    ``modes`` and ``edges`` are spectra as in ``PhononDOS``; ``columns`` are the numbers of
-    ``COLUMNS``, ``deviations`` those of ``DEVIATIONS`` (nan: not known); ``distances`` are those of
-    :class:`Crystal`, as one row. ``filtered`` counts what the filters left out, by their names.
+    ``modes`` and ``edges`` are spectra as in ``PhononDOS``, ``members`` those of the networks of an
+    ensemble; ``columns`` are the numbers of ``COLUMNS``, ``deviations`` those of ``DEVIATIONS``
+    (nan: not known); ``distances`` are those of :class:`Crystal`, as one row. ``filtered`` counts
+    what the filters left out, by their names.
     """
 
     found: Sequence[Found]
@@ -143,6 +144,7 @@ class Chunk:
     columns: Float[np.ndarray, "crystal column"]
     deviations: Float[np.ndarray, "crystal deviation"]
     distances: Sequence[Float[np.ndarray, " _"]]  # of different lengths
+    members: Float[np.ndarray, "crystal member interval"]
     n_entries: int
     refused: Sequence[Refused] = ()
     duplicates: Sequence[Duplicate] = ()
@@ -166,6 +168,7 @@ class Chunk:
             values["unstable"],
             self.found[row].n_atoms,
             {name: value for name, value in known.items() if np.isfinite(value)},
+            self.members[row].astype(np.float64),
         )
 
     def save(self, path: Path) -> None:
@@ -189,6 +192,7 @@ class Chunk:
                     words=np.frombuffer(json.dumps(words).encode(), dtype=np.uint8),
                     edges=self.edges,
                     modes=self.modes.astype(np.float32),
+                    members=self.members.astype(np.float16),  # of which deviations are taken
                     columns=self.columns,
                     deviations=self.deviations,
                     distances=np.concatenate([np.zeros(0), *self.distances]),
@@ -211,6 +215,7 @@ class Chunk:
                 found=[Found(**item) for item in words["found"]],
                 edges=file["edges"],
                 modes=file["modes"],
+                members=file["members"],
                 columns=file["columns"],
                 deviations=file["deviations"],
                 distances=rows,
@@ -270,6 +275,7 @@ def screen_chunk(
         found=[_found(candidate, s) for candidate, s in zip(kept, spectra, strict=True)],
         edges=edges,
         modes=np.array([s.dos.modes for s in spectra]).reshape(len(spectra), len(edges) - 1),
+        members=_members(spectra, len(edges) - 1),
         columns=_columns(kept, spectra),
         deviations=np.array(
             [[s.uncertainty.get(name, np.nan) for name in DEVIATIONS] for s in spectra]
@@ -393,6 +399,17 @@ def _columns(
         known = Properties(result.dos, result.last_peak, result.unstable, atoms, {})
         rows.append([expression.value(known) for expression in expressions])
     return np.array(rows).reshape(-1, len(COLUMNS))
+
+
+def _members(
+    spectra: Sequence[Prediction], n_intervals: int
+) -> Float[np.ndarray, "crystal member interval"]:
+    """What each network of an ensemble says, if the model tells."""
+    found = [getattr(result, "members", None) for result in spectra]
+    told = [modes for modes in found if modes is not None]
+    if not told or len(told) < len(found):
+        return np.zeros((len(found), 0, n_intervals))
+    return np.array(told)
 
 
 def _common_edges(spectra: Sequence[Prediction]) -> Float[np.ndarray, " edge"]:

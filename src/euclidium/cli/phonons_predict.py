@@ -100,7 +100,7 @@ def _properties(result: "SpectrumResult") -> "Properties":
 
     atoms = result.structure.n_atoms
     known = dict(result.uncertainty)
-    return Properties(result.dos, result.last_peak, result.unstable, atoms, known)
+    return Properties(result.dos, result.last_peak, result.unstable, atoms, known, result.members)
 
 
 def prediction_figure(result: "SpectrumResult", known: "Properties", temperature: float) -> Any:

@@ -33,9 +33,10 @@ HEADINGS = {
     "density (g/cm³)": "density_g_per_cm3",
 }
 UNCERTAINTY = (
-    "The number after ± is one standard deviation, propagated to first order from the model's own "
+    "The number after ± is one standard deviation: propagated to first order from the model's own "
     "of the heat capacity at 300 K, the mean frequency and the last peak, as if all frequencies of "
-    "a crystal were wrong by one factor. It says nothing of what the model was not trained to see."
+    "a crystal were wrong by one factor, or, if that is larger, 1.5 times what the networks of the "
+    "model disagree by. It says nothing of crystals unlike those that the model was trained on."
 )
 UNSTABLE = (
     "P(unstable) is the probability that more than a hundredth of the modes is imaginary: the heat "
