@@ -37,6 +37,7 @@ OWNERS = {
     "llvmlite": {"ops/machine.py"},
     "matplotlib": {"plot"},
     "numpy": {*BELOW, "testing.py", "units.py"},
+    "phono3py": {"simulate/conductivity.py"},
     "phonopy": {"simulate"},
     "pydantic": {"models", "train", "cli"},
     "pyarrow": {"analyze/ranking.py"},

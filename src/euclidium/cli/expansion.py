@@ -75,7 +75,7 @@ def expansion(
     """
     path = find_model(model)
     arrays = check_picture(output, force)
-    lengths = read_strains(strains)
+    lengths = read_numbers(strains, "--strains")
     crystal = open_structure(structure, frame)
 
     import numpy as np
@@ -104,16 +104,16 @@ def expansion(
     return _report(found, files)
 
 
-def read_strains(text: str) -> list[float]:
+def read_numbers(text: str, option: str) -> list[float]:
     """The numbers in a list with commas. Raises ``ValueError`` for anything else.
 
-    >>> read_strains("-0.01, 0,0.01")
+    >>> read_numbers("-0.01, 0,0.01", "--strains")
     [-0.01, 0.0, 0.01]
     """
     try:
         return [float(word) for word in text.split(",")]
     except ValueError as error:
-        raise ValueError(f"--strains are numbers with commas between them, got {text!r}") from error
+        raise ValueError(f"{option} are numbers with commas between them, got {text!r}") from error
 
 
 def _figure(found: "QuasiHarmonic") -> Any:

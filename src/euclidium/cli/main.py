@@ -13,6 +13,7 @@ from euclidium import __version__
 from euclidium.cli.config import config
 from euclidium.cli.data import data
 from euclidium.cli.evaluate import evaluate
+from euclidium.cli.finetune import finetune
 from euclidium.cli.info import info
 from euclidium.cli.md import md
 from euclidium.cli.phonons import phonons
@@ -124,6 +125,7 @@ def euclidium(
 
 app.command()(verb(tour))
 app.command()(verb(train))
+app.command()(verb(finetune))
 app.command()(verb(evaluate))
 app.command()(verb(predict))
 app.command()(verb(md))

@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from euclidium.cli.animate import animate
 from euclidium.cli.bands import bands
+from euclidium.cli.conductivity import conductivity
 from euclidium.cli.expansion import expansion
 from euclidium.cli.gruneisen import gruneisen
 from euclidium.cli.phonons_predict import phonons_predict
@@ -45,4 +46,5 @@ phonons.command(DEFAULT)(verb(bands))
 phonons.command()(verb(gruneisen))
 phonons.command()(verb(expansion))
 phonons.command()(verb(animate))
+phonons.command()(verb(conductivity))
 phonons.command("predict")(verb(phonons_predict))

@@ -14,6 +14,8 @@ from euclidium.simulate.collection import Displacement as Displacement
 from euclidium.simulate.collection import Job as Job
 from euclidium.simulate.collection import Response as Response
 from euclidium.simulate.collection import collect as collect
+from euclidium.simulate.conductivity import Conductivity as Conductivity
+from euclidium.simulate.conductivity import conductivity as conductivity
 from euclidium.simulate.dfpt import LinearResponse as LinearResponse
 from euclidium.simulate.dfpt import dfpt as dfpt
 from euclidium.simulate.gruneisen import Gruneisen as Gruneisen
@@ -33,6 +35,9 @@ from euclidium.simulate.phonons import phonons as phonons
 from euclidium.simulate.phonopy_files import read_phonopy as read_phonopy
 from euclidium.simulate.qha import QuasiHarmonic as QuasiHarmonic
 from euclidium.simulate.qha import quasi_harmonic as quasi_harmonic
+from euclidium.simulate.reference import ReferencePhonons as ReferencePhonons
+from euclidium.simulate.reference import read_force_constants as read_force_constants
+from euclidium.simulate.reference import reference_mesh as reference_mesh
 from euclidium.simulate.relax import Relaxation as Relaxation
 from euclidium.simulate.relax import relax as relax
 from euclidium.simulate.spectra import phonon_record as phonon_record
@@ -42,6 +47,7 @@ __all__ = [
     "Bands",
     "Calculator",
     "Collection",
+    "Conductivity",
     "DegenerateSet",
     "DensityOfStates",
     "Displacement",
@@ -56,12 +62,14 @@ __all__ = [
     "Phonons",
     "PointIrreps",
     "QuasiHarmonic",
+    "ReferencePhonons",
     "Relaxation",
     "Response",
     "Thermal",
     "UnstableRun",
     "band_irreps",
     "collect",
+    "conductivity",
     "dfpt",
     "force_constants",
     "gruneisen",
@@ -73,7 +81,9 @@ __all__ = [
     "phonon_record",
     "phonons",
     "quasi_harmonic",
+    "read_force_constants",
     "read_phonopy",
+    "reference_mesh",
     "relax",
     "supercell_matrix",
 ]

@@ -4,7 +4,13 @@ from euclidium.train.config import ConfigError as ConfigError
 from euclidium.train.config import load_config as load_config
 from euclidium.train.config import render_config as render_config
 from euclidium.train.config import render_defaults as render_defaults
+from euclidium.train.finetune import Finetuned as Finetuned
+from euclidium.train.finetune import FinetuneSettings as FinetuneSettings
+from euclidium.train.finetune import finetune as finetune
 from euclidium.train.folder import RunError as RunError
+from euclidium.train.force_constants import VibrationErrors as VibrationErrors
+from euclidium.train.force_constants import Vibrations as Vibrations
+from euclidium.train.force_constants import vibration_errors as vibration_errors
 from euclidium.train.loss import Term as Term
 from euclidium.train.loss import energy_term as energy_term
 from euclidium.train.loss import forces_term as forces_term
@@ -30,6 +36,8 @@ from euclidium.train.task import Task as Task
 __all__ = [
     "ConfigError",
     "Errors",
+    "FinetuneSettings",
+    "Finetuned",
     "Metrics",
     "PotentialTask",
     "Progress",
@@ -43,8 +51,11 @@ __all__ = [
     "Task",
     "Term",
     "TrainConfig",
+    "VibrationErrors",
+    "Vibrations",
     "energy_term",
     "evaluate",
+    "finetune",
     "forces_term",
     "load_config",
     "penalty",
@@ -54,4 +65,5 @@ __all__ = [
     "stress_term",
     "total_loss",
     "train",
+    "vibration_errors",
 ]
