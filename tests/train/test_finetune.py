@@ -14,7 +14,7 @@ from euclidium.models.potential import Potential
 from euclidium.simulate.hessian import hessian
 from euclidium.train.finetune import FinetuneSettings, finetune
 from euclidium.train.force_constants import Vibrations
-from euclidium.train.module import TrainingError
+from euclidium.train.state import TrainingError
 
 CELL = bulk("Si")
 CELL.set_cell(CELL.cell.array @ np.diag([1.0, 1.0, 1.05]), scale_atoms=True)

@@ -21,9 +21,9 @@ from euclidium.atoms.reader import read
 from euclidium.models.storage import describe, load
 from euclidium.train.config import ConfigError, load_config
 from euclidium.train.folder import RunError
-from euclidium.train.module import TrainingError
 from euclidium.train.potential import evaluate
 from euclidium.train.run import train
+from euclidium.train.state import TrainingError
 
 RUN = """
 import sys

@@ -30,6 +30,14 @@ class Conductivity:
 
     The point q stands for ``weights`` points of the mesh. A mode without damping has a lifetime of
     infinity. ``modes`` are the shares of modes, Σ_qν modes = kappa.
+
+    >>> one, tensor = np.ones((1, 1)), 6.0 * np.eye(3)
+    >>> still = np.zeros((1, 1, 3))
+    >>> room, alone = np.array([300.0]), np.ones(1)
+    >>> curves = alone, one, still, one[None], tensor[None, None, None]
+    >>> found = Conductivity("rta", False, (1, 1, 1), room, tensor[None], still[0], *curves)
+    >>> found.isotropic.tolist()
+    [6.0]
     """
 
     method: str  # rta or lbte

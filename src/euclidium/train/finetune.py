@@ -23,7 +23,7 @@ from euclidium.train.force_constants import (
     vibration_errors,
 )
 from euclidium.train.loss import Term, energy_term, forces_term, stress_term, total_loss
-from euclidium.train.module import TrainingError
+from euclidium.train.state import TrainingError
 
 LABELS = ("energy", "forces", "stress")
 WARMUP = 10  # steps

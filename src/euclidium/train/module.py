@@ -19,12 +19,8 @@ from euclidium.train.metrics import Errors
 from euclidium.train.optimizer import Schedule, optimizer, update_average
 from euclidium.train.seeds import seeded
 from euclidium.train.settings import RunConfig
-from euclidium.train.state import RunState
+from euclidium.train.state import RunState, TrainingError
 from euclidium.train.task import Task
-
-
-class TrainingError(ValueError):
-    """A run that cannot go on."""
 
 
 class Keeper(ABC):

@@ -10,6 +10,10 @@ from euclidium.train.optimizer import Patience
 Reason = Literal["epochs", "time", "patience"]
 
 
+class TrainingError(ValueError):
+    """A run that cannot go on."""
+
+
 @dataclass
 class RunState:
     """Counters and history of a run; changed by the run alone, kept in every checkpoint.
