@@ -1,3 +1,4 @@
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ from ase.build import bulk
 from euclidium import models
 from euclidium.analyze.expression import Properties
 from euclidium.atoms import PhononDOS, Structure
-from euclidium.cli.phonons_predict import prediction_figure
+from euclidium.cli.phonons_predict import prediction_figure, without_collection
 from euclidium.models import NequIPConfig, Spectrum, SpectrumConfig
 
 SURE = {"cv300": (0.3, 1.0), "mean_frequency": (8.0, 1.0), "last_peak": (15.0, 1.0)}
@@ -181,3 +182,13 @@ def test_the_band_is_as_wide_as_the_model_says(tmp_path: Path, members: int):
     grid = np.linspace(0, 1000, 51)
     sigma, curve = np.interp(grid, x, upper - y), np.interp(grid, x, y)
     assert np.sqrt(np.mean(sigma**2)) / curve.max() == pytest.approx(0.12, rel=1e-3)
+
+
+def test_garbage_is_collected_afterwards():
+    assert gc.isenabled()
+    with without_collection():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="no crystal"), without_collection():
+        raise ValueError("no crystal")
+    assert gc.isenabled()
