@@ -13,6 +13,7 @@ from euclidium.cli.files import check_new, replacing
 from euclidium.cli.model import find_model, open_spectrum
 from euclidium.cli.options import Device, DeviceOption, Force, Frame, StructureFile
 from euclidium.cli.report import Report, table
+from euclidium.cli.tour import one_thread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +78,8 @@ def phonons_predict(
     path = find_model(model)
     with without_collection():
         crystal = _crystal(structure, frame, substitute or [])
-        result = next(open_spectrum(str(path), device).predict([crystal]))
+        with one_thread():
+            result = next(open_spectrum(str(path), device).predict([crystal]))
         known = _properties(result)
         with replacing(output) as temporary:
             figure = prediction_figure(result, known, temperature)
