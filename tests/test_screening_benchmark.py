@@ -67,6 +67,7 @@ def test_it_runs(
     assert aluminium["reference"] == pytest.approx(expected, rel=2e-3)
     assert aluminium["place_of_reference"] == 1
     assert "5 crystals in" in printed
+    assert aluminium["classical"] == pytest.approx(924.4, abs=0.5)  # 24.94 J/(K mol)
     assert f"{aluminium['reference']:7.0f}" in printed
     parts = composition_split(records)["test"].tolist()
     assert [w["name"] for w in winners if w["part"] == "test"] == [
@@ -77,7 +78,7 @@ def test_it_runs(
 def test_agreement(benchmark: ModuleType):
     def winners(references: list[float]) -> list:
         return [
-            benchmark.Winner(n, "", "Si", 100.0 - n, 1.0, reference, 0, "test")
+            benchmark.Winner(n, "", "Si", 100.0 - n, 1.0, reference, 0, "test", 0.0)
             for n, reference in enumerate(references)
         ]
 

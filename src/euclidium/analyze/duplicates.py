@@ -1,18 +1,16 @@
 """Crystals without their description: primitive cell, space group, and whether two are the same."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import spglib
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from euclidium.atoms.elements import chemical_symbol
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
+from euclidium.atoms.symmetry import space_group
 
 TOLERANCE = 0.01  # Å
 NEIGHBORS = 16  # of each kind, whose distances are compared
@@ -85,7 +83,7 @@ def identify(structure: Structure, tolerance: float = TOLERANCE) -> Crystal:
         raise DataError(f"{structure.origin} is not periodic along three axes: it is no crystal")
     kinds, names = _kinds(structure)
     fractional = structure.positions @ np.linalg.inv(structure.cell)
-    found = _symmetry((structure.cell, fractional, kinds), tolerance)
+    found = space_group((structure.cell, fractional, kinds), tolerance)
     if found is None:  # nothing is symmetric then, not even a translation
         lattice, first, orbits = structure.cell, np.arange(structure.n_atoms), np.arange(len(kinds))
         number, symbol = 1, "P1"
@@ -100,18 +98,6 @@ def identify(structure: Structure, tolerance: float = TOLERANCE) -> Crystal:
     return Crystal(
         primitive, number, symbol, _key(kinds, orbits, names, number), distances, nearest
     )
-
-
-def _symmetry(cell: Any, tolerance: float) -> Any:
-    """What spglib finds, or None."""
-    with warnings.catch_warnings():  # about how it will report what it does not find
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            return spglib.get_symmetry_dataset(cell, symprec=tolerance)
-        except Exception as error:
-            if type(error).__name__ != "SpglibError":  # of newer versions; older return None
-                raise
-            return None
 
 
 def _kinds(structure: Structure) -> tuple[Int[np.ndarray, " atom"], Sequence[str]]:

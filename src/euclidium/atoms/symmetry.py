@@ -64,12 +64,24 @@ def space_group(
     >>> space_group((np.eye(3), np.zeros((1, 3)), [84])).international
     'Pm-3m'
     """
-    missing: Any = getattr(spglib, "SpglibError", ())
+    return ask_spglib("get_symmetry_dataset", crystal, symprec=tolerance)
+
+
+def ask_spglib(function: str, *arguments: Any, **options: Any) -> Any:
+    """What a function of spglib answers, None where it finds nothing, as for overlapping atoms.
+
+    Old versions return None, new ones raise errors of their own.
+
+    >>> ask_spglib("get_symmetry_dataset", (np.eye(3), np.zeros((2, 3)), [1, 1])) is None
+    True
+    """
     with warnings.catch_warnings():  # about how spglib will report what it does not find
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            return spglib.get_symmetry_dataset(crystal, symprec=tolerance)
-        except missing:
+            return getattr(spglib, function)(*arguments, **options)
+        except Exception as error:
+            if not type(error).__module__.startswith("spglib"):
+                raise
             return None
 
 

@@ -1,19 +1,18 @@
 """Phonons of a crystal by linear response: density-functional perturbation theory with ABINIT."""
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spglib
 from ase import Atoms
 from jaxtyping import Float
 
 from euclidium.atoms.dos import PhononDOS
 from euclidium.atoms.structure import Structure
+from euclidium.atoms.symmetry import ask_spglib
 from euclidium.simulate.abinit import (
     HARTREE_TO_CM1,
     Electrons,
@@ -161,7 +160,7 @@ def primitive(atoms: Atoms) -> Atoms:
     """
     if not atoms.pbc.all() or len(atoms) == 0:
         raise ValueError("phonons need a crystal, periodic along all axes: set its cell and pbc")
-    found = _spglib("standardize_cell", atoms, to_primitive=True, symprec=1e-4)
+    found = ask_spglib("standardize_cell", _crystal(atoms), to_primitive=True, symprec=1e-4)
     if found is None:
         raise ValueError(f"the symmetry of {atoms.symbols} cannot be found: are atoms too close?")
     cell, positions, numbers = found
@@ -177,23 +176,16 @@ def irreducible(atoms: Atoms, mesh: Sequence[int]) -> Float[np.ndarray, "q 3"]:
     >>> irreducible(bulk("Si"), (2, 2, 2)).tolist()
     [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.5, 0.5, 0.0]]
     """
-    found = _spglib("get_ir_reciprocal_mesh", atoms, list(mesh), symprec=1e-5)
+    found = ask_spglib("get_ir_reciprocal_mesh", list(mesh), _crystal(atoms), symprec=1e-5)
     if found is None:
         raise ValueError(f"the symmetry of {atoms.symbols} cannot be found: are atoms too close?")
     mapping, addresses = found
     return np.array(addresses[np.unique(mapping)] / np.array(mesh), dtype=np.float64)
 
 
-def _spglib(function: str, atoms: Atoms, *first: Any, **options: Any) -> Any:
-    """What a function of spglib says of a crystal, None where it finds nothing."""
-    crystal = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    missing: Any = getattr(spglib, "SpglibError", ())
-    with warnings.catch_warnings():  # about how spglib will report what it does not find
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            return getattr(spglib, function)(*first, crystal, **options)
-        except missing:
-            return None
+def _crystal(atoms: Atoms) -> tuple[Any, Any, Any]:
+    """A crystal as spglib takes it."""
+    return atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers
 
 
 def _counts(mesh: Sequence[int]) -> tuple[int, ...]:
