@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from euclidium.analyze.calibration import calibrate
-from euclidium.analyze.spectra import SpectrumErrors, evaluate_spectra, mean_frequency
+from euclidium.analyze.spectra import SpectrumErrors, evaluate_spectra
 from euclidium.atoms import PhononRecord, chemical_symbol, composition_split, read_phonons
 from euclidium.models import Spectrum, SpectrumResult, combine, load, save
 from euclidium.train import load_config, train
@@ -97,7 +97,7 @@ def calibrated(model: Spectrum, records: Sequence[PhononRecord]) -> Spectrum:
             for r, d in zip(results, records, strict=True)
         ],
         "mean_frequency": [
-            mean_frequency(r.dos) - d.mean_frequency for r, d in zip(results, records, strict=True)
+            r.dos.mean_frequency - d.mean_frequency for r, d in zip(results, records, strict=True)
         ],
         "last_peak": [r.last_peak - d.last_peak for r, d in zip(results, records, strict=True)],
         "dos51": [curve_error(r, d) for r, d in zip(results, records, strict=True)],

@@ -108,7 +108,7 @@ def test_means_of_spectra_are_exact(seed: int, weights: list[float]):
     rng = np.random.default_rng(seed)
     spectra = []
     for size in (1, 7, 40):
-        edges = np.cumsum(rng.uniform(1.0, 15.0, size + 1)) - 30.0
+        edges = np.cumsum(rng.uniform(1.0, 15.0, size + 1)) - 1.0
         modes = rng.uniform(0.1, 1.0, size)
         spectra.append(PhononDOS(edges, 3 * modes / modes.sum(), mass=float(size), volume=2.0))
     mean = averaged(spectra, weights)
@@ -135,7 +135,8 @@ def test_frequencies_are_counted():
     weights = rng.uniform(size=frequencies.shape)
     dos = from_frequencies(COPPER, frequencies, weights)
     assert dos.modes.sum() == pytest.approx(3.0, rel=1e-12)
-    exact = float((frequencies * weights).sum() / weights.sum())
+    real = np.where(frequencies > -1.0, weights, 0.0)
+    exact = float((frequencies * real).sum() / real.sum())
     assert dos.mean_frequency == pytest.approx(exact, abs=0.3)
     assert dos.imaginary == pytest.approx(
         float(weights[frequencies < -5].sum() / weights.sum()), abs=2e-2

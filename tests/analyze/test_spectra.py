@@ -1,7 +1,7 @@
 """Errors of spectra against what they are by definition."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice, repeat
 
 import numpy as np
@@ -14,7 +14,6 @@ from euclidium.analyze.spectra import (
     compare,
     crystal_system,
     evaluate_spectra,
-    mean_frequency,
     normalized,
     reduced_formula,
     wasserstein,
@@ -83,8 +82,7 @@ def records(crystals: dict[str, Structure], bumps: Callable[..., PhononDOS]) -> 
         "Hg": [(-60.0, 0.3), (80.0, 1.0)],
         "Sn": [(90.0, 1.0), (130.0, 1.0)],
     }
-    made = [PhononRecord.of(name, crystals[name], bumps(*at)) for name, at in places.items()]
-    return [replace(record, mean_frequency=mean_frequency(record.dos)) for record in made]
+    return [PhononRecord.of(name, crystals[name], bumps(*at)) for name, at in places.items()]
 
 
 @pytest.fixture
@@ -316,16 +314,6 @@ def test_formulas_as_they_are_written(symbols: str, expected: str):
     atoms = Atoms(symbols)
     atoms.positions[:, 0] = 3.0 * np.arange(len(atoms))
     assert reduced_formula(Structure.from_ase(atoms)) == expected
-
-
-def test_mean_frequency_of_real_modes(bumps: Callable[..., PhononDOS]):
-    stable = bumps((400.0, 1.0))
-    assert mean_frequency(stable) == pytest.approx(stable.mean_frequency)
-    assert mean_frequency(bumps((400.0, 1.0), (-200.0, 0.5))) == pytest.approx(400.0)
-    assert mean_frequency(PhononDOS(np.array([-9.0, -1.0]), np.array([3.0]))) == 0
-    # a part of an interval, where zero lies inside of it
-    half = PhononDOS(np.array([-100.0, 100.0]), np.array([3.0]))
-    assert mean_frequency(half) == pytest.approx(50.0)
 
 
 def test_a_curve_of_zeros_stays():

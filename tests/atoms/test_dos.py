@@ -125,9 +125,10 @@ def test_modes_near_and_below_zero_take_no_part():
     assert float(one.heat_capacity(1e4)) == pytest.approx(hot, rel=1e-4)
     assert one.zero_point_energy == pytest.approx(0.5 * 3 / 100 * 0.5 * (50**2 - 1) * 1.23984198e-4)
     assert one.imaginary == pytest.approx(0.45)
-    assert one.mean_frequency == 0.0
+    assert one.mean_frequency == pytest.approx((50 - 1) / 2)
     imaginary = PhononDOS(np.array([-60.0, -50.0]), np.array([3.0]))
     assert imaginary.imaginary == 1.0
+    assert imaginary.mean_frequency == 0.0
     assert float(imaginary.heat_capacity(300.0)) == 0.0
     assert np.isnan(imaginary.debye_temperature)
 

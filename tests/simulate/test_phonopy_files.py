@@ -85,7 +85,8 @@ def test_the_record_is_that_of_phonopy(computed, expected):
     entropy = GAS_CONSTANT * expected.info["S_kB"][room]
     assert entropy == pytest.approx(thermal.entropy[0], rel=1e-5)
     frequencies, w = computed.mesh.frequencies * THZ_TO_CM1, computed.mesh.weights
-    mean = (w[:, None] * frequencies).sum() / w.sum() / 6
+    real = np.where(frequencies > -1.0, w[:, None], 0.0)
+    mean = (real * frequencies).sum() / real.sum()
     assert expected.mean_frequency == pytest.approx(mean)
     gold = np.square(np.abs(computed.mesh.eigenvectors))[:, 3:].sum(axis=1)
     mean = (w[:, None] * frequencies * gold).sum() / w.sum() / 2

@@ -37,7 +37,6 @@ from euclidium.analyze.spectra import SpectrumErrors as SpectrumErrors
 from euclidium.analyze.spectra import compare as compare
 from euclidium.analyze.spectra import crystal_system as crystal_system
 from euclidium.analyze.spectra import evaluate_spectra as evaluate_spectra
-from euclidium.analyze.spectra import mean_frequency as mean_frequency
 from euclidium.analyze.spectra import reduced_formula as reduced_formula
 from euclidium.analyze.spectra import wasserstein as wasserstein
 
@@ -69,7 +68,6 @@ __all__ = [
     "evaluate_spectra",
     "from_frequencies",
     "identify",
-    "mean_frequency",
     "mean_spectrum",
     "misplaced",
     "nearest_compositions",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from euclidium.analyze.spectra import ROOM, UNSTABLE, mean_frequency, normalized
+from euclidium.analyze.spectra import ROOM, UNSTABLE, normalized
 from euclidium.atoms.dos import PhononDOS
 from euclidium.atoms.phonon_record import GRID51, WIDTH51, PhononRecord
 from euclidium.atoms.structure import LARGEST_ATOMIC_NUMBER, Structure
@@ -98,7 +98,7 @@ class Lookup:
         curves = np.array([normalized(dos.at(GRID51, WIDTH51)) for dos in spectra])
         n = len(chosen)
         heat = np.array([float(dos.heat_capacity(ROOM)) for dos in spectra])
-        means = np.array([mean_frequency(dos) for dos in spectra])
+        means = np.array([dos.mean_frequency for dos in spectra])
         wider = np.sqrt(1 + 1 / n)  # a further crystal is farther from the mean than its sources
         return {
             "cv300": float(heat.std(ddof=1) * wider),

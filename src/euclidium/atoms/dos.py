@@ -200,8 +200,15 @@ class PhononDOS:
 
     @property
     def mean_frequency(self) -> float:
-        """∫ g ω dω / 3 in cm⁻¹; imaginary frequencies count as negative numbers."""
-        return float(self.modes @ self.centers / self.modes.sum())
+        """⟨ω⟩ = ∫ g ω dω / ∫ g dω in cm⁻¹, over the real modes; zero if there are none.
+
+        As in phononDB's records imaginary modes are left out, those below −1 cm⁻¹; acoustic modes
+        at Γ, which are zero but for noise, are not.
+        """
+        low, high = np.maximum(self.edges[:-1], -LOWEST), np.maximum(self.edges[1:], -LOWEST)
+        modes = self.density * (high - low)
+        real = float(modes.sum())
+        return float(modes @ (low + high)) / (2 * real) if real > 0 else 0.0
 
     @property
     def max_frequency(self) -> float:

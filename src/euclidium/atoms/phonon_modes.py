@@ -45,9 +45,9 @@ def record_of_modes(
     structure; ``weights`` of the wave vectors, on any scale; ``partial`` the shares of each element
     in the modes, Σ |e|² over its atoms, which sum to one. The curves are sums of Gaussians of
     6 cm⁻¹ on multiples of 5 cm⁻¹ (and of 10 cm⁻¹, for ``dos51``); the heat capacity, the mean
-    frequency and the share of imaginary modes are sums over the modes themselves, as are ``wmin``,
-    ``wmax``, ``zpe_eV``, ``cv_kB`` and ``S_kB`` in ``info``, for the cell. Raises ``DataError`` for
-    frequencies that do not fit the structure.
+    frequency (of the real modes) and the share of imaginary ones are sums over the modes
+    themselves, as are ``wmin``, ``wmax``, ``zpe_eV``, ``cv_kB`` and ``S_kB`` in ``info``, for the
+    cell. Raises ``DataError`` for frequencies that do not fit the structure.
 
     >>> argon = Structure(np.array([18]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, bool))
     >>> modes = np.array([[30.0, 30.0, 60.0]])
@@ -78,7 +78,7 @@ def record_of_modes(
         dos=PhononDOS.of(structure, edges, modes[0], WIDTH),
         partial=None if partial is None else dict(zip(partial, modes[1:], strict=True)),
         heat_capacity=float(heat[TEMPERATURES == ROOM][0]) * GAS_CONSTANT,
-        mean_frequency=float((each * frequencies).sum() / 3),
+        mean_frequency=_mean(frequencies, each),
         last_peak=last_maximum(points, curves[0]),
         imaginary=float(each[frequencies < -5.0].sum() / 3),
         dos51=smoothing(bins, GRID51, WIDTH51) @ counts[0],
@@ -92,6 +92,13 @@ def record_of_modes(
             "S_kB": n_atoms * entropy,
         },
     )
+
+
+def _mean(frequencies: np.ndarray, weights: np.ndarray) -> float:
+    """The mean of the real frequencies, zero if there are none."""
+    real = frequencies > -LOWEST  # the acoustic modes at Γ are zero but for noise
+    total = float(weights[real].sum())
+    return float(weights[real] @ frequencies[real]) / total if total > 0 else 0.0
 
 
 def _thermal(frequencies: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

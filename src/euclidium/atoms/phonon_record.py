@@ -24,10 +24,10 @@ class PhononRecord:
     ``dos`` has three modes for each atom; ``partial`` are the modes by element on the same
     intervals, whose sum is the total (to the digits that a file keeps), or None where a set has
     totals only. ``heat_capacity`` is C_v at 300 K in J/(K mol) for a mole of atoms, of the modes
-    above 1 cm⁻¹; ``mean_frequency`` and ``last_peak`` are in cm⁻¹, ``imaginary`` is the share of
-    modes below −5 cm⁻¹. ``dos51`` is the curve at 0, 20, ... 1000 cm⁻¹ with Gaussians of 10 cm⁻¹,
-    on any scale. ``split`` is the part of the data set, where it has parts; ``info`` is what else
-    is known. Raises ``DataError`` for arrays that do not fit.
+    above 1 cm⁻¹; ``mean_frequency`` (of the real modes) and ``last_peak`` are in cm⁻¹,
+    ``imaginary`` is the share of modes below −5 cm⁻¹. ``dos51`` is the curve at 0, 20, ... 1000
+    cm⁻¹ with Gaussians of 10 cm⁻¹, on any scale. ``split`` is the part of the data set, where it
+    has parts; ``info`` is what else is known. Raises ``DataError`` for arrays that do not fit.
 
     >>> argon = Structure(np.array([18]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, bool))
     >>> dos = PhononDOS.of(argon, np.array([0.0, 30.0, 60.0]), np.array([1.0, 2.0]))
