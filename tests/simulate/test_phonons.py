@@ -13,6 +13,9 @@ from euclidium.simulate import Calculator, Phonons, phonons
 from euclidium.units import COULOMB, GAS_CONSTANT, K_B, KJ_PER_MOL, SQRT_DYNAMICAL_TO_THZ
 
 A = 5.2
+MIXED = bulk("Cu")
+MIXED.arrays["spacegroup_kinds"] = np.zeros(1, dtype=int)
+MIXED.info["occupancy"] = {"0": {"Cu": 0.75, "Au": 0.25}}
 Q = np.array([[0.0, 0, 0], [0.5, 0.5, 0], [0.5, 0.5, 0.5], [0.1, 0.2, 0.35], [0.02, 0, 0]])
 
 
@@ -234,6 +237,7 @@ def test_files_that_hold_no_phonons(tmp_path):
     [
         ({"atoms": molecule("H2O")}, "phonons need a crystal, periodic along all axes"),
         ({"atoms": Atoms(pbc=True)}, "phonons need a crystal"),
+        ({"atoms": MIXED}, "sites that elements share or that are empty in part"),
         ({"method": "magic"}, "the method is displacement or hessian, got 'magic'"),
         ({"method": "hessian"}, "second derivatives need a euclidium potential, EMT has none"),
         ({"displacement": 0.0}, "the displacement is a length in Å above zero, got 0.0"),

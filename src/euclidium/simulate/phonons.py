@@ -14,6 +14,7 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 from jaxtyping import Float, Int
 
+from euclidium.atoms.sites import find_occupations, mixed
 from euclidium.simulate.calculator import Calculator, Model
 from euclidium.simulate.hessian import differentiable, find_force_constants
 from euclidium.simulate.lattice import ase_atoms, lattice
@@ -232,9 +233,9 @@ def phonons(
     longitudinal and transverse optical modes split.
     ``observe`` is called with the number of supercells done and their total.
 
-    Raises ``ValueError`` for what is not periodic along all axes, for a supercell, mesh,
-    displacement or method that makes no sense, for derivatives of what is no potential, for one of
-    charges and tensor without the other, and if the relaxation fails.
+    Raises ``ValueError`` for what is not periodic along all axes, for sites that elements share,
+    for a supercell, mesh, displacement or method that makes no sense, for derivatives of what is no
+    potential, for one of charges and tensor without the other, and if the relaxation fails.
     Togo and Tanaka, Scr. Mater. 108, 1 (2015), https://doi.org/10.1016/j.scriptamat.2015.07.021;
     path: Hinuma et al., Comput. Mater. Sci. 128, 140 (2017),
     https://doi.org/10.1016/j.commatsci.2016.10.015.
@@ -245,8 +246,7 @@ def phonons(
     >>> copper.is_stable, copper.bands.labels[:3]
     (True, ('GAMMA', 'X', 'U|K'))
     """
-    if not atoms.pbc.all() or len(atoms) == 0:
-        raise ValueError("phonons need a crystal, periodic along all axes: set its cell and pbc")
+    _check_crystal(atoms)
     if temperatures is None:
         temperatures = np.arange(0.0, 1001.0, 10.0)
     _check_samples(mesh, temperatures)
@@ -280,6 +280,18 @@ def phonons(
         born_charges=born_charges,
         dielectric=dielectric,
     )
+
+
+def _check_crystal(atoms: Atoms) -> None:
+    """A crystal, with one element on each site."""
+    if not atoms.pbc.all() or len(atoms) == 0:
+        raise ValueError("phonons need a crystal, periodic along all axes: set its cell and pbc")
+    occupations = find_occupations(atoms, "the crystal")
+    if occupations is not None and mixed(occupations).any():
+        raise ValueError(
+            "this crystal has sites that elements share or that are empty in part, and forces need "
+            "one atom on each: build an ordered supercell, or take euclidium phonons predict"
+        )
 
 
 def calculator_for(
