@@ -31,7 +31,7 @@ AT_THE_ROOT = {"__init__.py": set(), "units.py": set(), "testing.py": {"o3", "op
 TORCH_LAYERS = BELOW.keys() - {"o3", "plot"}
 OWNERS = {
     "ase": {"atoms", "simulate"},
-    "basis_set_exchange": {"models"},
+    "basis_set_exchange": {"atoms/basis.py"},
     "jaxtyping": {*BELOW, "testing.py"},
     "lightning": {"train"},
     "llvmlite": {"ops/machine.py"},
@@ -39,6 +39,7 @@ OWNERS = {
     "numpy": {*BELOW, "testing.py", "units.py"},
     "phono3py": {"simulate/conductivity.py"},
     "phonopy": {"simulate"},
+    "pyscf": {"simulate/quantum.py"},
     "pydantic": {"models", "train", "cli"},
     "pyarrow": {"analyze/ranking.py"},
     "rich": {"cli"},

@@ -7,6 +7,11 @@ from euclidium.atoms.database import Database as Database
 from euclidium.atoms.database import Entry as Entry
 from euclidium.atoms.database import open_database as open_database
 from euclidium.atoms.dataset import Dataset as Dataset
+from euclidium.atoms.density import Density as Density
+from euclidium.atoms.density import DensityRecord as DensityRecord
+from euclidium.atoms.density_file import embedded_densities as embedded_densities
+from euclidium.atoms.density_file import read_densities as read_densities
+from euclidium.atoms.density_file import write_densities as write_densities
 from euclidium.atoms.dos import PhononDOS as PhononDOS
 from euclidium.atoms.elements import atomic_number as atomic_number
 from euclidium.atoms.elements import chemical_symbol as chemical_symbol
@@ -46,6 +51,8 @@ __all__ = [
     "DataError",
     "Database",
     "Dataset",
+    "Density",
+    "DensityRecord",
     "Entry",
     "FoundLabels",
     "Graph",
@@ -64,6 +71,7 @@ __all__ = [
     "compact_supercell",
     "composition_split",
     "embedded",
+    "embedded_densities",
     "embedded_file",
     "embedded_names",
     "embedded_phonons",
@@ -74,6 +82,7 @@ __all__ = [
     "open_database",
     "parse_substitution",
     "read",
+    "read_densities",
     "read_phonons",
     "read_structures",
     "reference_energies",
@@ -82,6 +91,7 @@ __all__ = [
     "split_indices",
     "statistics",
     "substitute",
+    "write_densities",
     "write_graphs",
     "write_phonons",
 ]
