@@ -12,6 +12,7 @@ from euclidium.atoms.density import DensityRecord as DensityRecord
 from euclidium.atoms.density_file import embedded_densities as embedded_densities
 from euclidium.atoms.density_file import read_densities as read_densities
 from euclidium.atoms.density_file import write_densities as write_densities
+from euclidium.atoms.density_import import import_densities as import_densities
 from euclidium.atoms.dos import PhononDOS as PhononDOS
 from euclidium.atoms.elements import atomic_number as atomic_number
 from euclidium.atoms.elements import chemical_symbol as chemical_symbol
@@ -77,6 +78,7 @@ __all__ = [
     "embedded_phonons",
     "find_labels",
     "held_out",
+    "import_densities",
     "interpolate",
     "neighbor_list",
     "open_database",

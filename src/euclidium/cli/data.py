@@ -11,6 +11,7 @@ import typer
 
 from euclidium.cli.data_convert import convert
 from euclidium.cli.data_fetch import fetch_data
+from euclidium.cli.data_import import import_data
 from euclidium.cli.data_make import make
 from euclidium.cli.files import check_new, replacing
 from euclidium.cli.options import Force
@@ -134,3 +135,4 @@ data.command("export")(verb(export))
 data.add_typer(make)
 data.command("fetch")(verb(fetch_data))
 data.command("convert")(verb(convert))
+data.command("import")(verb(import_data))
