@@ -52,6 +52,16 @@ def test_crowded_places_have_the_warm_colours():
     assert x[-1] > 9, "the crowd is drawn last, over the others"
 
 
+def test_outliers_are_not_under_the_words():
+    reference = np.linspace(5.0, 24.0, 30)
+    predicted = reference.copy()
+    assert density_parity(reference, predicted).texts[0].get_position()[0] < 0.5
+    predicted[0] = 24.0  # the upper left corner, where the words would be
+    axes = density_parity(reference, predicted)
+    assert axes.texts[0].get_position()[0] > 0.5
+    assert axes.texts[0].get_zorder() < axes.collections[-1].get_zorder()
+
+
 def test_parity_needs_pairs(unchecked: None):
     with pytest.raises(ValueError, match="2 reference values and 1 predictions"):
         density_parity(np.ones(2), np.ones(1))

@@ -65,9 +65,14 @@ def density_parity(
     error = predicted - reference
     mae, rmse = float(np.abs(error).mean()), float(np.sqrt(np.square(error).mean()))
     text = f"MAE {mae:.3g} {unit}\nRMSE {rmse:.3g} {unit}\n{len(error)} crystals"
+    above = (predicted - ends[0]) / (ends[1] - ends[0]) > 0.8
+    left = (reference - ends[0]) / (ends[1] - ends[0]) < 0.5
+    # in the corner that is empty, and never over a point
+    x, y, side = (0.96, 0.03, "right") if (above & left).any() else (0.04, 0.97, "left")
     axes.text(
-        0.04, 0.97, text, transform=axes.transAxes, va="top", fontsize=9, linespacing=1.35,
-        zorder=3, bbox={"fc": "white", "alpha": 0.75, "lw": 0, "pad": 2},
+        x, y, text, transform=axes.transAxes, ha=side, va="bottom" if y < 0.5 else "top",
+        multialignment="left", fontsize=9, linespacing=1.35, zorder=1.5,
+        bbox={"fc": "white", "alpha": 0.75, "lw": 0, "pad": 2},
     )  # fmt: skip
     axes.set(xlabel=f"reference {quantity} ({unit})", ylabel=f"predicted {quantity} ({unit})")
     return axes

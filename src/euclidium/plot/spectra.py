@@ -68,7 +68,7 @@ def spectrum(
     _limits(axes, curves, imaginary=5.0 * scale)
     axes.set(xlabel=f"frequency ({unit})", ylabel=f"density of states (1/{unit})")
     if partial or band is not None or reference is not None:
-        axes.legend(handlelength=1.6)
+        axes.legend(handlelength=1.6, frameon=True, framealpha=0.8, edgecolor="none")
     return axes
 
 
@@ -198,7 +198,7 @@ def _error_histogram(axes: Axes, errors: np.ndarray, quantity: str) -> None:
     axes.spines[["left", "right"]].set_visible(False)
     axes.grid(False, axis="x")
     axes.set(xlabel="crystals", ylabel=quantity)
-    edge = 1.5 * axes.get_xlim()[1]  # room for words beside the bars
+    edge = 1.9 * axes.get_xlim()[1]  # room for words beside the bars
     axes.set_xlim(0, edge)
     for share, text in ((0.25, "25 %"), (0.5, "median"), (0.75, "75 %")):
         value = float(np.quantile(positive, share))
