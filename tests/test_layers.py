@@ -21,7 +21,7 @@ BELOW = {
     "models": {"o3", "ops", "nn", "atoms", "descriptors"},
     "train": {"atoms", "models"},
     "simulate": {"atoms", "models"},
-    "analyze": {"o3", "atoms", "descriptors", "models"},
+    "analyze": {"o3", "ops", "atoms", "descriptors", "models"},
     "plot": {"o3", "atoms"},
 }
 BELOW["cli"] = set(BELOW)

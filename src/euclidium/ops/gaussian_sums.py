@@ -58,7 +58,7 @@ def gaussian_sums(
     lmax = max((len(atom) for atom in atoms), default=1) - 1
     if len(points) == 0 or len(centres) == 0:
         return points.new_zeros(lmax + 1, COLUMNS[order], len(points))
-    reaches = [[_reach(l, *shells, tolerance) for l, shells in enumerate(atom)] for atom in atoms]
+    reaches = _reaches(atoms, tolerance)
     if points.device.type == "cpu" and choose_backend(points.device) == "cpu":
         return _by_kernel(atoms, reaches, owners, centres, points, order, lmax)
     return _by_torch(atoms, reaches, owners, centres, points, order, lmax)
@@ -70,28 +70,34 @@ def reach(atoms: Sequence[Contraction], tolerance: float = 1e-10) -> list[float]
     >>> reach([[(np.array([1.0]), np.array([[1.0]]))]], 1e-4)[0] < 3.1
     True
     """
-    return [
-        max(
-            (
-                float(_reach(l, *shells, tolerance).max(initial=0.0))
-                for l, shells in enumerate(atom)
-            ),
-            default=0.0,
-        )
-        for atom in atoms
-    ]
+    return [max(float(r.max(initial=0.0)) for r in atom) for atom in _reaches(atoms, tolerance)]
 
 
-def _reach(l: int, exponents: np.ndarray, coefficients: np.ndarray, tolerance: float) -> np.ndarray:
+def _reaches(atoms: Sequence[Contraction], tolerance: float) -> list[list[np.ndarray]]:
+    """How far each shell of each degree of each atom counts."""
+    found: list[list[np.ndarray]] = [[] for _ in atoms]
+    for l in range(max((len(atom) for atom in atoms), default=0)):
+        own = [n for n, atom in enumerate(atoms) if len(atom) > l]
+        shells = [atoms[n][l] for n in own]
+        exponents = np.concatenate([a for a, _ in shells])
+        sizes = np.concatenate([np.abs(c).max(axis=1, initial=0.0) for _, c in shells])
+        ends = np.cumsum([len(a) for a, _ in shells])[:-1]
+        far = np.split(_reach(l, exponents, sizes, tolerance), ends)
+        for n, radii in zip(own, far, strict=True):
+            found[n].append(radii)
+    return found
+
+
+def _reach(l: int, exponents: np.ndarray, sizes: np.ndarray, tolerance: float) -> np.ndarray:
     """From which distance on |c| r^l exp(−a r²) stays below the tolerance, for each shell."""
-    size = np.abs(coefficients).max(axis=1, initial=0.0) * math.sqrt((2 * l + 1) / (4 * math.pi))
+    size = sizes * math.sqrt((2 * l + 1) / (4 * math.pi))
     found = np.zeros(len(exponents))
     some = size > 0
     a, height = exponents[some], np.log(size[some] / tolerance)
     r = np.sqrt(l / (2 * a))  # where it is largest
     top = height - a * r * r + (l * np.log(np.maximum(r, 1e-300)) if l else 0.0)
     far = np.maximum(r, 1e-3)
-    for _ in range(60):  # r² = (height + l log r) / a, which converges from the right
+    for _ in range(30):  # r² = (height + l log r) / a, which converges from the right
         far = np.sqrt(np.maximum(height + l * np.log(far), 0.0) / a).clip(r + 1e-12)
     found[some] = np.where(top > 0, far, 0.0)
     return found
@@ -185,9 +191,10 @@ def _entries(
     """Which centres reach which block, and with which shells."""
     low, high = blocks.min(axis=2), blocks.max(axis=2)
     middle, half = (low + high) / 2, (high - low) / 2
-    # a shell counts as far as any that is more compact
-    grown = [[np.maximum.accumulate(r) for r in atom] for atom in reaches]
-    largest = np.array([max((r.max(initial=0.0) for r in atom), default=0.0) for atom in grown])
+    skip = [_Skipped([atom[l] for atom in reaches if len(atom) > l]) for l in range(lmax + 1)]
+    largest = np.array([max(float(r.max(initial=0.0)) for r in atom) for atom in reaches])
+    has_degree = np.array([[len(atom) > l for atom in reaches] for l in range(lmax + 1)])
+    place = np.cumsum(has_degree, axis=1) - 1  # of an atom among those with the degree
     found = []
     step = max(1, PAIRS // len(centres))
     for first in range(0, len(blocks), step):
@@ -198,18 +205,33 @@ def _entries(
         rows = np.zeros((len(block), 2 + 2 * (lmax + 1)), np.int64)
         rows[:, 0], rows[:, 1] = block + first, centre
         near, own = distance[block, centre], owners[centre]
-        for n, atom in enumerate(grown):
-            mine = np.flatnonzero(own == n)
-            for l, radii in enumerate(atom):
-                skipped = np.searchsorted(radii, near[mine], side="right")
-                begin, end = begins[n, l]
-                rows[mine, 2 + 2 * l] = begin + skipped * 8 * (2 * l + 2)
-                rows[mine, 3 + 2 * l] = end
+        for l in range(lmax + 1):
+            some = has_degree[l][own]
+            skipped = skip[l](place[l][own[some]], near[some]) * 8 * (2 * l + 2)
+            rows[some, 2 + 2 * l] = begins[own[some], l, 0] + skipped
+            rows[some, 3 + 2 * l] = begins[own[some], l, 1]
         found.append(rows)
     rows = np.concatenate(found)
     counts = np.bincount(rows[:, 0], minlength=len(blocks))
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int64)
     return starts, np.ascontiguousarray(rows[:, 1:])
+
+
+class _Skipped:
+    """How many of the first shells of an atom do not reach so far, for many atoms at once."""
+
+    def __init__(self, reaches: Sequence[np.ndarray]) -> None:
+        # a shell counts as far as any that stands before it
+        grown = [np.maximum.accumulate(r) for r in reaches]
+        self.first = np.cumsum([0, *map(len, grown)])
+        self.apart = 1.0 + max((float(r.max(initial=0.0)) for r in grown), default=0.0)
+        keys = [r + n * self.apart for n, r in enumerate(grown)]
+        self.keys = np.concatenate([np.zeros(0), *keys])
+
+    def __call__(self, atoms: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """For atoms by their place, and distances."""
+        limited = np.minimum(distances, self.apart - 0.5) + atoms * self.apart
+        return np.searchsorted(self.keys, limited, side="right") - self.first[atoms]
 
 
 # -- plain torch -----------------------------------------------------------------------------------
