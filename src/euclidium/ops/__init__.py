@@ -8,6 +8,8 @@ from euclidium.ops.dispatch import choose_backend as choose_backend
 from euclidium.ops.dispatch import convolution as convolution
 from euclidium.ops.dispatch import radial_convolution as radial_convolution
 from euclidium.ops.dispatch import tensor_product as tensor_product
+from euclidium.ops.gaussians import coulomb_blocks as coulomb_blocks
+from euclidium.ops.gaussians import overlap_blocks as overlap_blocks
 from euclidium.ops.harmonics import lengths as lengths
 from euclidium.ops.harmonics import spherical_harmonics as spherical_harmonics
 from euclidium.ops.harmonics import unit_vectors as unit_vectors
@@ -33,8 +35,10 @@ __all__ = [
     "choose_backend",
     "contraction",
     "convolution",
+    "coulomb_blocks",
     "from_e3nn",
     "lengths",
+    "overlap_blocks",
     "radial_convolution",
     "segment_sum",
     "spherical_harmonics",

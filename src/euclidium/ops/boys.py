@@ -40,8 +40,6 @@ def boys(order: int, x: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 class _Boys(torch.autograd.Function):
     """F_n, whose derivative is −F_(n+1)."""
 
-    generate_vmap_rule = True
-
     @staticmethod
     @signed
     def forward(x: Tensor, order: int) -> Tensor:
@@ -62,6 +60,11 @@ class _Boys(torch.autograd.Function):
     def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
         (x,) = ctx.saved_tensors
         return -tangent * _Boys.apply(x, ctx.order + 1)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, x: Tensor, *what: int) -> tuple[Tensor, int]:
+        """Each number for itself, so any dimension may be the batch."""
+        return _Boys.apply(x, *what), in_dims[0]
 
 
 def _values(order: int, x: Tensor) -> Tensor:
