@@ -2,10 +2,13 @@
 
 from euclidium.models.compiled import compile_radial as compile_radial
 from euclidium.models.compiled import freeze as freeze
+from euclidium.models.config import DensityConfig as DensityConfig
 from euclidium.models.config import NequIPConfig as NequIPConfig
 from euclidium.models.config import PotentialConfig as PotentialConfig
 from euclidium.models.config import RadialConfig as RadialConfig
 from euclidium.models.config import SpectrumConfig as SpectrumConfig
+from euclidium.models.density import DensityModel as DensityModel
+from euclidium.models.density import DensityPrediction as DensityPrediction
 from euclidium.models.elements import ElementEmbedding as ElementEmbedding
 from euclidium.models.elements import element_properties as element_properties
 from euclidium.models.nequip import NequIP as NequIP
@@ -24,6 +27,9 @@ from euclidium.models.storage import load as load
 from euclidium.models.storage import save as save
 
 __all__ = [
+    "DensityConfig",
+    "DensityModel",
+    "DensityPrediction",
     "ElementEmbedding",
     "ModelFileError",
     "NequIP",

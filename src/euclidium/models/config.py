@@ -1,6 +1,6 @@
 """What a model is made of: frozen records that are written into every model file."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -46,12 +46,20 @@ class NequIPConfig(Config):
     kind: Literal["nequip"] = Field("nequip", description="name of the network")
     channels: int = Field(32, ge=1, description="channels of each irrep")
     lmax: int = Field(2, ge=0, description="largest degree l of features and harmonics")
+    edge_lmax: int | None = Field(
+        None, ge=0, description="largest degree of the harmonics of edges; null: that of features"
+    )
     layers: int = Field(3, ge=1, description="number of interaction layers")
     parity: bool = Field(False, description="also features whose parity is not (-1)^l")
     modulation: bool = Field(
         False, description="the first features of an atom scale each channel of its messages"
     )
     radial: RadialConfig = Field(RadialConfig(), description="radial functions and their network")
+
+    @property
+    def harmonics(self) -> int:
+        """The largest degree of the harmonics of edges."""
+        return self.lmax if self.edge_lmax is None else self.edge_lmax
 
 
 class PotentialConfig(Config):
@@ -153,3 +161,29 @@ class SpectrumConfig(Config):
     def n_intervals(self) -> int:
         """Number of intervals of the grid."""
         return sum(round((stop - start) / width) for start, stop, width in self.grid)
+
+
+class DensityConfig(Config):
+    """A model of electron densities: its network, and the Gaussians whose coefficients it gives.
+
+    ``basis`` is what ``DensityBasis.to_json`` gives, with isolated atoms. ``electrons`` is how many
+    there are: ``nuclei`` for as many as the nuclei and the charge say, ``free`` for densities that
+    do not count them all, such as smooth ones of a plane-wave program.
+
+    >>> from euclidium.atoms.basis import DensityBasis
+    >>> basis = DensityBasis("one", {1: ((0, 1.0),)})
+    >>> DensityConfig(basis=basis.to_json()).cutoff
+    5.0
+    """
+
+    basis: dict[str, Any] = Field(description="the Gaussians of each element, and isolated atoms")
+    cutoff: float = Field(5.0, gt=0, description="cutoff radius, Å")
+    network: NequIPConfig = NequIPConfig(edge_lmax=3)
+    head: int = Field(32, ge=1, description="channels of each irrep in the networks that read out")
+    mean_neighbors: float = Field(20.0, gt=0, description="mean number of neighbours of an atom")
+    electrons: Literal["nuclei", "free"] = Field(
+        "nuclei", description="how many electrons: as the nuclei and the charge say, or any number"
+    )
+    charge: bool = Field(False, description="the charge of the whole as an input of the network")
+    spin: bool = Field(False, description="also the spin density")
+    dtype: Literal["float32", "float64"] = Field("float32", description="type of the network")

@@ -36,8 +36,9 @@ class NequIP(nn.Module):
 
     x ← Gate( (Linear(Convolution(Linear(x), Y(r̂), r)) + SelfConnection_species(x)) / √2 )
 
-    and the last keeps even scalars only, so that ``irreps_out`` is ``channels x 0e``. ``inputs``
-    names extra features of the atoms by their irreps; they join the species at the first layer.
+    and the last keeps even scalars only, so that ``irreps_out`` is ``channels x 0e``, or what of
+    ``target`` can be reached. ``inputs`` names extra features of the atoms by their irreps; they
+    join the species at the first layer.
     With ``modulation`` the scalars among these first features scale the messages of each channel,
     x ← Gate((1 + A s) · Linear(…) + …): so what an atom makes of its neighbours depends on what it
     is. ``calibrate=False`` leaves out the scaling of the initial weights, for weights that are
@@ -58,21 +59,23 @@ class NequIP(nn.Module):
         mean_neighbors: float,
         inputs: Mapping[str, str] | None = None,
         calibrate: bool = True,
+        target: Irreps | None = None,
     ) -> None:
         super().__init__()
         self.inputs = {name: Irreps(irreps) for name, irreps in (inputs or {}).items()}
         self.lmax = config.lmax
-        self.irreps_edge = Irreps.spherical_harmonics(config.lmax)
+        self.irreps_edge = Irreps.spherical_harmonics(config.harmonics)
         self.embedding = nn.Parameter(torch.randn(n_species, config.channels))
         irreps = sum(self.inputs.values(), Irreps([(config.channels, Irrep(0, 1))]))
         self.scalars = _scalars(irreps)
         first = len(self.scalars) if config.modulation else 0
+        last = Irreps(f"{config.channels}x0e") if target is None else target
         layers = []
         for n in range(config.layers):
-            target = _hidden(config) if n < config.layers - 1 else Irreps(f"{config.channels}x0e")
+            wanted = _hidden(config) if n < config.layers - 1 else last
             basis = radial_basis(config.radial, cutoff)
             layer = Interaction(
-                irreps, self.irreps_edge, target, basis, config, n_species, mean_neighbors, first
+                irreps, self.irreps_edge, wanted, basis, config, n_species, mean_neighbors, first
             )
             layers.append(layer)
             irreps = layer.irreps_out

@@ -14,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from euclidium.models.config import PotentialConfig, SpectrumConfig
+from euclidium.models.config import DensityConfig, PotentialConfig, SpectrumConfig
+from euclidium.models.density import DensityModel
 from euclidium.models.potential import DTYPES, Potential
 from euclidium.models.spectrum import Spectrum
 from euclidium.o3.convention import CONVENTION
@@ -29,8 +30,10 @@ UNITS = {
         "stress": "eV/Å³, tension positive",
     },
     "spectrum": {"length": "Å", "frequency": "cm⁻¹", "modes": "three for each atom"},
+    "density": {"length": "Å", "exponents": "1/bohr²", "coefficients": "e/bohr^1.5"},
 }
-Model = Potential | Spectrum
+Model = Potential | Spectrum | DensityModel
+TASKS = {Potential: "potential", Spectrum: "spectrum", DensityModel: "density"}
 
 
 class ModelFileError(ValueError):
@@ -60,7 +63,7 @@ def save(
     ...     load(file).config.species
     ('Si',)
     """
-    task = "spectrum" if isinstance(model, Spectrum) else "potential"
+    task = TASKS[type(model)]
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     if half:
         tensors = {k: t.half() if t.is_floating_point() else t for k, t in tensors.items()}
@@ -89,7 +92,7 @@ def load(
     device: torch.device | str = "cpu",
     dtype: str | None = None,
 ) -> Any:
-    """Read a model, in evaluation mode: a ``Potential`` or a ``Spectrum``, as the file says.
+    """Read a model, in evaluation mode; what it predicts is what its file says.
 
     ``dtype`` is ``"float32"`` or ``"float64"``; without it the type in which the model was trained.
 
@@ -134,6 +137,8 @@ def _build(header: Mapping[str, Any]) -> Model:
     """The model that a header describes, its weights not yet those of the file."""
     if header["task"] == "spectrum":
         return Spectrum(SpectrumConfig.model_validate(header["config"]), calibrate=False)
+    if header["task"] == "density":
+        return DensityModel(DensityConfig.model_validate(header["config"]), calibrate=False)
     return Potential(PotentialConfig.model_validate(header["config"]), calibrate=False)
 
 

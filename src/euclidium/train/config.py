@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from euclidium.atoms.embedded import embedded_names
 from euclidium.train.settings import (
     DataSettings,
+    DensityTrainConfig,
     RunConfig,
     SpectrumTrainConfig,
     TrainConfig,
@@ -21,7 +22,12 @@ from euclidium.train.settings import (
 
 REQUIRED = {"data": "train.xyz", "task": "potential", "output": "run"}
 EMBEDDED_SPECTRA = "phonons"
-TASKS: dict[str, type[RunConfig]] = {"potential": TrainConfig, "spectrum": SpectrumTrainConfig}
+EMBEDDED_DENSITIES = "water"
+TASKS: dict[str, type[RunConfig]] = {
+    "potential": TrainConfig,
+    "spectrum": SpectrumTrainConfig,
+    "density": DensityTrainConfig,
+}
 
 
 class ConfigError(ValueError):

@@ -16,10 +16,12 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 from torch import nn
 
 from euclidium.atoms.graph import collate
-from euclidium.models.config import PotentialConfig, SpectrumConfig
+from euclidium.models.config import DensityConfig, PotentialConfig, SpectrumConfig
 from euclidium.train.checkpoint import AtomicCheckpointIO
 from euclidium.train.config import ConfigError
 from euclidium.train.data import BatchData, batches_per_epoch
+from euclidium.train.density import DensityTask, density_config, learned_differences
+from euclidium.train.density_parts import DensityParts
 from euclidium.train.folder import CHECKPOINT, METRICS, MODEL, SPLITS, same_data, write_config
 from euclidium.train.keeper import RunKeeper
 from euclidium.train.metrics import Metrics
@@ -27,7 +29,7 @@ from euclidium.train.module import Training
 from euclidium.train.parts import Part, Parts
 from euclidium.train.potential import PotentialTask, potential_config
 from euclidium.train.result import Result, provenance
-from euclidium.train.settings import RunConfig, SpectrumTrainConfig, TrainConfig
+from euclidium.train.settings import DensityTrainConfig, RunConfig, SpectrumTrainConfig, TrainConfig
 from euclidium.train.spectrum import (
     SpectrumTask,
     mean_curve,
@@ -96,6 +98,8 @@ def _task(config: RunConfig, parts: Parts, checkpoint: Mapping[str, Any] | None)
     kept = None if checkpoint is None else checkpoint["euclidium"]["kept"]["model"]
     if isinstance(config, SpectrumTrainConfig):
         return _spectrum_task(config, parts, kept)
+    if isinstance(config, DensityTrainConfig):
+        return _density_task(config, parts, kept)
     assert isinstance(config, TrainConfig)
     if kept is not None:
         model = PotentialConfig.model_validate(kept)
@@ -114,6 +118,18 @@ def _spectrum_task(
         model = spectrum_config(config.model, mean_site_neighbors(parts.train))
         prior = mean_curve(parts.train)
     return SpectrumTask(model, config.loss, prior)
+
+
+def _density_task(
+    config: DensityTrainConfig, parts: Parts, kept: Mapping[str, Any] | None
+) -> DensityTask:
+    """The task of electron densities."""
+    if kept is not None:
+        model = DensityConfig.model_validate(kept["model"])
+    else:
+        assert isinstance(parts, DensityParts)
+        model = density_config(config.model, parts.basis, parts.spin, parts.train)
+    return DensityTask(model, config.loss, learned_differences(parts.train, model))
 
 
 def _trainer(config: RunConfig, validate: bool) -> Trainer:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from euclidium.train.density_parts import read_density_parts
 from euclidium.train.folder import begin, run_in, same_config
 from euclidium.train.journal import check_wandb
 from euclidium.train.parts import read_parts
 from euclidium.train.potential import used_losses
 from euclidium.train.result import Result
-from euclidium.train.settings import RunConfig, SpectrumTrainConfig, TrainConfig
+from euclidium.train.settings import DensityTrainConfig, RunConfig, SpectrumTrainConfig, TrainConfig
 from euclidium.train.spectrum_parts import read_spectra
 from euclidium.train.state import Progress
 
@@ -52,6 +53,8 @@ def train(
         begin(folder, overwrite)
     if isinstance(config, SpectrumTrainConfig):
         parts = read_spectra(config)
+    elif isinstance(config, DensityTrainConfig):
+        parts = read_density_parts(config)
     else:
         assert isinstance(config, TrainConfig)
         parts = read_parts(config)

@@ -144,6 +144,50 @@ class SpectrumLossSettings(Section):
     stability: float = Field(1.0, ge=0, description="weight of the cross-entropy of stability")
 
 
+class DensityDataSettings(DataSettings):
+    """Which electron densities to train on."""
+
+    train: str = Field(description="file of densities (.npz), or 'water', the embedded set")
+    largest: int | None = Field(
+        None, ge=1, description="most atoms of a structure to train on; larger ones become the test"
+    )
+
+
+class DensitySettings(Section):
+    """The model of electron densities; what is ``auto`` is taken from the training data."""
+
+    cutoff: float = Field(5.0, gt=0, description="cutoff radius, Å")
+    network: NequIPConfig = Field(NequIPConfig(edge_lmax=3), description="the NequIP network")
+    head: int = Field(32, ge=1, description="channels of each irrep in the networks that read out")
+    electrons: Literal["nuclei", "free"] = Field(
+        "nuclei", description="how many electrons: as the nuclei and the charge say, or any number"
+    )
+    charge: bool = Field(False, description="the charge of the whole as an input of the network")
+    dtype: Literal["float32", "float64"] = Field("float32", description="of the network")
+    mean_neighbors: Literal["auto"] | float = Field(
+        "auto", description="mean number of neighbours, normalises the sums over them"
+    )
+
+
+class DensityLossSettings(Section):
+    """The loss of densities: how far two of them are apart in space, not in their coefficients."""
+
+    real_space: float = Field(1.0, ge=0, description="weight of ∫|Δρ|/N, percent")
+    coulomb: float = Field(
+        10.0, ge=0, description="weight of the Coulomb self-energy of Δρ, meV/electron"
+    )
+    overlap: float = Field(0.0, ge=0, description="weight of ∫|Δρ|²/N, e/Å³")
+    points: int = Field(
+        1500, ge=0, description="random points at which ∫|Δρ| is estimated; 0: not at all"
+    )
+
+    @model_validator(mode="after")
+    def _points_where_they_are_needed(self) -> "DensityLossSettings":
+        if self.real_space and not self.points:
+            raise ValueError("loss.real_space needs loss.points: give some, or the weight 0")
+        return self
+
+
 class LossSettings(Section):
     """The loss; a label that the data lacks is left out unless its weight is given here."""
 
@@ -355,6 +399,44 @@ class SpectrumTrainConfig(RunConfig):
         SpectrumScheduleSettings(), description="the learning rate in time"
     )
     training: SpectrumTrainingSettings = Field(SpectrumTrainingSettings(), description="the run")
+
+
+class DensityOptimizerSettings(OptimizerSettings):
+    """The optimiser of densities."""
+
+    kind: Literal["adam", "adamw", "amsgrad"] = Field("adamw", description="the optimiser")
+    weight_decay: float = Field(1e-4, ge=0, description="decay of the weights")
+
+
+class DensityTrainingSettings(SpectrumTrainingSettings):
+    """How long, how exactly, and on what to train densities."""
+
+    epochs: int = Field(200, ge=1, description="most epochs")
+    batch_size: int = Field(8, ge=1, description="structures of a step, on each device")
+    ema: float | None = Field(
+        0.99, gt=0, lt=1, description="memory of the average of the weights; null: no average"
+    )
+
+
+class DensityTrainConfig(RunConfig):
+    """A run that learns electron densities; the data are a file of them.
+
+    >>> config = DensityTrainConfig(data="water", task="density", output="run")
+    >>> config.training.epochs, config.loss.real_space
+    (200, 1.0)
+    """
+
+    data: DensityDataSettings = Field(description="the densities: a file, or the keys below")
+    task: Literal["density"] = Field(description="what to learn")
+    model: DensitySettings = Field(DensitySettings(), description="the model")
+    loss: DensityLossSettings = Field(DensityLossSettings(), description="the loss")
+    optimizer: DensityOptimizerSettings = Field(
+        DensityOptimizerSettings(), description="the optimiser"
+    )
+    schedule: SpectrumScheduleSettings = Field(
+        SpectrumScheduleSettings(warmup=100), description="the learning rate in time"
+    )
+    training: DensityTrainingSettings = Field(DensityTrainingSettings(), description="the run")
 
 
 def seconds(duration: str | float) -> float:
