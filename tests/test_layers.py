@@ -39,7 +39,7 @@ OWNERS = {
     "numpy": {*BELOW, "testing.py", "units.py"},
     "phono3py": {"simulate/conductivity.py"},
     "phonopy": {"simulate"},
-    "pyscf": {"simulate/quantum.py"},
+    "pyscf": {"simulate"},
     "pydantic": {"models", "train", "cli"},
     "pyarrow": {"analyze/ranking.py"},
     "rich": {"cli"},

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from euclidium.cli.data_density import make_density
 from euclidium.cli.files import replacing
 from euclidium.cli.model import find_device, find_model, open_potential
 from euclidium.cli.options import Device, DeviceOption
@@ -220,3 +221,4 @@ KEYS = (
     "imaginary_fraction",
 )
 make.command("phonons")(verb(make_phonons))
+make.command("density")(verb(make_density))

@@ -23,8 +23,8 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
 from euclidium.atoms.density import Density, DensityRecord
 from euclidium.atoms.density_file import embedded_densities, read_densities, write_densities
-from euclidium.atoms.density_orders import from_pyscf
 from euclidium.atoms.structure import Structure
+from euclidium.simulate.quantum import fit_density, fit_error
 
 # molecules, and which of that size; in the order in which they are made
 CLUSTERS = ((10, 0), (16, 0), (20, 0), (30, 0), (10, 1), (16, 1), (20, 1))
@@ -63,49 +63,6 @@ def geometry(n, rng):
             return found
 
 
-def projections(mol, fit, matrix):
-    """Σ (ij|P) D_ij, a few functions P at a time."""
-    from pyscf import df
-
-    parts = []
-    for start in range(0, fit.nbas, 40):
-        stop = min(start + 40, fit.nbas)
-        both = (0, mol.nbas, 0, mol.nbas, mol.nbas + start, mol.nbas + stop)
-        block = df.incore.aux_e2(mol, fit, "int3c2e", aosym="s2ij", shls_slice=both)
-        i, j = np.tril_indices(len(matrix))
-        packed = matrix[i, j] * np.where(i == j, 1.0, 2.0)
-        parts.append(packed @ block)
-    return np.concatenate(parts)
-
-
-def fit_density(mol, matrix, grids):
-    """Coefficients in PySCF's order, and the error of the fit in percent; see ``make.py``."""
-    from pyscf import dft
-
-    fit = make.fit_molecule(mol)
-    right = projections(mol, fit, matrix)
-    metric = fit.intor("int2c2e")
-    charge, _ = make.moments(fit)
-    size = len(right)
-    system = np.zeros((size + 1, size + 1))
-    system[:size, :size] = metric
-    system[:size, size] = system[size, :size] = charge
-    scale = np.append(1 / np.sqrt(np.diag(metric)), 1.0)
-    system *= scale[:, None] * scale
-    electrons = float(mol.nelectron)
-    coefficients = (scale * np.linalg.solve(system, scale * np.append(right, electrons)))[:size]
-    numint = dft.numint.NumInt()
-    difference = total = 0.0
-    for chunk in np.array_split(np.arange(len(grids.weights)), 1 + len(grids.weights) // 10000):
-        points, weights = grids.coords[chunk], grids.weights[chunk]
-        values = numint.eval_ao(mol, points)
-        density = np.einsum("gi,gi->g", values @ matrix, values)
-        fitted = numint.eval_ao(fit, points) @ coefficients
-        difference += weights @ np.abs(density - fitted)
-        total += weights @ density
-    return coefficients, 100 * difference / total
-
-
 def compute(work, n, which):
     """Make and compute one cluster."""
     name = f"w{n}-{which:03d}"
@@ -119,18 +76,19 @@ def compute(work, n, which):
     atoms = ase.io.read(place)
     field = make.mean_field(atoms)
     matrix = field.make_rdm1()
-    coefficients, error = fit_density(field.mol, matrix, field.grids)
     structure = Structure(
         atoms.numbers.astype(np.int64), atoms.positions, info={"id": name, "molecules": n}
     )
     basis = embedded_densities("water", "test")[0].density.basis
-    density = Density(structure, basis, from_pyscf(coefficients, basis, atoms.numbers))
+    coefficients = fit_density(structure, basis, field.mol, matrix, 10.0 * n)
+    density = Density(structure, basis, coefficients)
+    error = fit_error(density, field, matrix)
     record = DensityRecord(
         name,
         density,
         energy=field.e_tot * units.Hartree,
         dipole=field.dip_moment(unit="AU", verbose=0) * units.Bohr,
-        fit_error=float(error),
+        fit_error=error,
         info={
             "method": "PBE0/def2-SVP",
             "metric": "coulomb",

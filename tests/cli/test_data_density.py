@@ -1,0 +1,44 @@
+"""Densities of one's own molecules, from the command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import pytest
+from ase import Atoms
+
+from euclidium.atoms.density_file import read_densities
+
+pytest.importorskip("pyscf")
+
+BASIS = (
+    "****\nH 0\nS 1 1.0\n 8.0 1.0\nS 1 1.0\n 2.0 1.0\nS 1 1.0\n 0.5 1.0\nP 1 1.0\n 1.0 1.0\n****"
+)
+
+
+def test_a_file_of_molecules(tmp_path: Path, answer: Callable[..., dict[str, Any]]):
+    frames = [Atoms("H2", [[0, 0, 0], [0, 0, d]], info={"id": f"h{d}"}) for d in (0.7, 0.8)]
+    frames.append(Atoms("H2", [[0, 0, 0], [0, 0, 1.0]], info={"charge": 1, "spin": 1}))
+    frames.append(Atoms("H", info={"id": "odd"}))
+    ase.io.write(tmp_path / "in.xyz", frames, format="extxyz")
+    (tmp_path / "small.gbs").write_text(BASIS)
+    words = ("--method", "PBE", "--orbital-basis", "sto-3g", "--basis", tmp_path / "small.gbs")
+    output = tmp_path / "out.npz"
+    found = answer("data", "make", "density", tmp_path / "in.xyz", "-o", output, *words)
+    assert (found["densities"], list(found["failed"])) == (3, ["odd"])
+    assert found["electrons_error"] < 1e-12
+    assert found["isolated_atoms"]
+    records = read_densities(output)
+    assert [record.name for record in records] == ["h0.7", "h0.8", "in-0002"]
+    assert (records[2].charge, records[2].density.spin is None) == (1, False)
+    assert records[0].forces.shape == (2, 3)
+    assert 0 < found["fit_error"] < 20
+    assert len(list((tmp_path / "out-work").iterdir())) == 3
+
+
+def test_what_is_wrong_gets_a_sentence(tmp_path: Path, refused: Callable[..., str]):
+    ase.io.write(tmp_path / "in.xyz", Atoms("H", info={"charge": 0.5}), format="extxyz")
+    words = ("data", "make", "density", tmp_path / "in.xyz", "-o")
+    assert "kept in a file that ends in .npz" in refused(*words, tmp_path / "out")
+    assert "has the charge 0.5, expected a whole" in refused(*words, tmp_path / "out.npz")
