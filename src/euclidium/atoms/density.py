@@ -89,7 +89,7 @@ class Density:
             centre = nuclei @ structure.positions / nuclei.sum()
         positions = structure.positions - centre
         moved = replace(structure, positions=positions)
-        return nuclei @ positions - self.coefficients @ _moments(self.basis, moved)
+        return nuclei @ positions - self.coefficients @ moments_of(self.basis, moved)
 
     def of_degree(self, l: int) -> "Density":
         """The part of one degree: all other coefficients are zero."""
@@ -185,8 +185,15 @@ def degrees_of(basis: DensityBasis, species: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(0, dtype=int), *parts])
 
 
-def _moments(basis: DensityBasis, structure: Structure) -> np.ndarray:
-    """∫χ r d³r of each function, Å; shape (function, 3)."""
+def moments_of(basis: DensityBasis, structure: Structure) -> Float[np.ndarray, "function 3"]:
+    """∫ χ r d³r of each function of a structure, Å.
+
+    Raises ``DataError`` for an element that the basis lacks.
+
+    >>> atom = Structure(np.array([1]), np.array([[0.0, 0.0, 2.0]]))
+    >>> moments_of(DensityBasis("one", {1: ((0, 0.5),)}), atom).round(3)
+    array([[ 0.   ,  0.   , 13.349]])
+    """
     moments = electrons_of(basis, structure.species)[:, None] * np.repeat(
         structure.positions, [basis.size(int(z)) for z in structure.species], axis=0
     )

@@ -1,4 +1,4 @@
-"""``euclidium evaluate``: the errors of a model on labelled structures, or on phonon spectra."""
+"""``euclidium evaluate``: the errors of a model on labelled structures, spectra or densities."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import typer
 from numpy.typing import NDArray
 
 from euclidium.cli.errors import error_table
+from euclidium.cli.evaluate_density import of_densities
 from euclidium.cli.files import check_new, replacing
 from euclidium.cli.model import find_model, open_model
 from euclidium.cli.options import Device, DeviceOption, Force, Model, Precision, PrecisionOption
@@ -41,8 +42,8 @@ def evaluate(
     data: Annotated[
         str,
         typer.Argument(
-            help="A file of labelled structures, an embedded data set, or a folder of phonon "
-            "spectra.",
+            help="A file of labelled structures, an embedded data set, a folder of phonon spectra, "
+            "or a file of electron densities.",
             metavar="DATA",
         ),
     ],
@@ -71,13 +72,17 @@ def evaluate(
 
     Of a potential: of energies, forces and stresses, and for each element; of an embedded data set
     its test structures are taken. Of a model of phonon spectra: of the curves, heat capacities,
-    mean and highest frequencies, of the stability, and how honest the uncertainties are.
+    mean and highest frequencies, of the stability, and how honest the uncertainties are. Of a model
+    of electron densities: ε = ∫|Δρ|/N, also of each degree, of electrons and dipoles.
 
     Example: [bold]euclidium evaluate si.euclidium test.xyz --plot parity.png[/bold]
 
     Example: [bold]euclidium evaluate phonon-dos spectra/ --plot errors.html[/bold]
+
+    Example: [bold]euclidium evaluate water-density water --json[/bold]
     """
     from euclidium.atoms.labels import LabelKeys
+    from euclidium.models.density import DensityModel
     from euclidium.models.potential import Potential
 
     if plot is not None:
@@ -90,9 +95,11 @@ def evaluate(
             raise ValueError(f"--split chooses among phonon spectra, but {model} is a potential")
         return _of_potential(opened, request, keys)
     if keys != LabelKeys():
-        raise ValueError(
-            f"{model} predicts phonon spectra, which have one name: leave out the keys"
-        )
+        raise ValueError(f"{model} is no potential, whose labels have names: leave out the keys")
+    if isinstance(opened, DensityModel):
+        if split is not None or plot is not None:
+            raise ValueError(f"{model} predicts densities: leave out --split and --plot")
+        return of_densities(opened, model, request.model, data)
     return _of_spectra(opened, request, split)
 
 

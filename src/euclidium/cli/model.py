@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from euclidium.cli.options import Device, Precision
 
 if TYPE_CHECKING:
+    from euclidium.models.density import DensityModel
     from euclidium.models.potential import Potential
     from euclidium.models.spectrum import Spectrum
     from euclidium.simulate.calculator import Calculator
@@ -45,7 +46,7 @@ def find_model(name: str) -> Path:
 
 def open_model(
     name: str, device: Device = Device.cpu, precision: Precision = Precision.model
-) -> "Potential | Spectrum":
+) -> "Potential | Spectrum | DensityModel":
     """The model, loaded and ready. Raises as ``find_model`` and ``euclidium.models.load`` do."""
     from euclidium.models.storage import load
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from euclidium.atoms.basis import DensityBasis
-from euclidium.atoms.density import DensityRecord, electrons_of
+from euclidium.atoms.density import DensityRecord, electrons_of, moments_of
 from euclidium.atoms.density_metric import Metric, density_metric
 from euclidium.atoms.density_points import function_values, sample_points
 from euclidium.atoms.graph import Graph
@@ -33,13 +33,14 @@ METRICS: tuple[Metric, ...] = ("coulomb", "overlap")
 class Difference:
     """What is predicted less what is known of a structure: the density, and the spin density.
 
-    ``charges`` are the electrons of each function, ``factors`` the roots of the metrics,
-    ``points`` the functions at some points, times the weights of the points.
+    ``charges`` are the electrons of each function, ``moments`` what it adds to the dipole (e·Å),
+    ``factors`` the roots of the metrics, ``points`` the functions at some points, times the weights of the points.
     """
 
     values: Float[Tensor, "channel function"]
     electrons: float
     charges: Float[Tensor, " function"]
+    moments: Float[Tensor, "function 3"]
     factors: Mapping[str, Float[Tensor, "function function"]]
     points: Float[Tensor, "point function"]
 
@@ -83,7 +84,7 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
         differences = self._differences(prediction, graph)
         n = graph.n_structures
         found = {}
-        for name in ("real_space", *METRICS):
+        for name in ("real_space", "dipole", *METRICS):
             if not getattr(self.settings, name):
                 continue
             values = [self._penalty(name, one) for one in differences]
@@ -94,13 +95,15 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
         """What is off in a structure, for an electron."""
         if name == "real_space":
             return 100 * (one.points @ one.values.T).abs().sum() / one.electrons
+        if name == "dipole":
+            return (one.values[0] @ one.moments).square().sum() / one.electrons
         square = (one.factors[name] @ one.values.T).square().sum()
         unit = HARTREE / MEV / 2 if name == "coulomb" else BOHR**-3
         return unit * square / one.electrons
 
     def errors(self) -> Errors:
         """Empty sums of errors."""
-        quantities = [Quantity("electrons", "e", 1.0)]
+        quantities = [Quantity("electrons", "e", 1.0), Quantity("dipole", "e·Å", 1.0)]
         if self.settings.points:
             quantities.append(Quantity("epsilon", "% of electrons", 1.0))
         if self.settings.coulomb:
@@ -112,6 +115,7 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
         with torch.no_grad():
             for one in self._differences(prediction, graph):
                 errors.add("electrons", one.values[0].double() @ one.charges)
+                errors.add("dipole", one.values[0].double() @ one.moments.double())
                 if self.settings.points:
                     errors.add("epsilon", self._penalty("real_space", one))
                 if self.settings.coulomb:
@@ -135,6 +139,7 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
         count = self.settings.points
         samples = labels["points"].split([n * count for n in functions]) if count else None
         charges = labels["charges"].split(functions)
+        moments = labels["moments"].split(functions)
         found = []
         for i, (n, own) in enumerate(zip(functions, off.split(functions, dim=1), strict=True)):
             own = own.to(torch.float32)
@@ -143,6 +148,7 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
                     values=own,
                     electrons=float(labels["electrons"][i]),
                     charges=charges[i],
+                    moments=moments[i].to(own),
                     factors={name: f[i].view(n, n) for name, f in factors.items()},
                     points=samples[i].view(count, n) if samples else own.new_zeros(0, n),
                 )
@@ -189,6 +195,7 @@ def density_graph(
     labels = {k: torch.tensor([value], dtype=torch.float64) for k, value in numbers.items()}
     labels["coefficients"] = torch.from_numpy(np.array(density.coefficients))
     labels["charges"] = torch.from_numpy(charges)
+    labels["moments"] = torch.from_numpy(moments_of(basis, structure))
     if density.spin is not None:
         labels["spins"] = torch.from_numpy(np.array(density.spin))
     for name in METRICS:

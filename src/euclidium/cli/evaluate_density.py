@@ -1,0 +1,87 @@
+"""``euclidium evaluate`` of a model of electron densities."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from euclidium.cli.progress import bar
+from euclidium.cli.report import Report, table
+
+if TYPE_CHECKING:
+    from euclidium.analyze.densities import DensityErrors
+    from euclidium.atoms.density import Density, DensityRecord
+    from euclidium.models.density import DensityModel
+
+MOST = 12  # structures that are listed one by one
+
+
+def of_densities(model: "DensityModel", name: str, path: str, data: str) -> Report:
+    """The errors of a model on the densities of a file, or on the embedded ones."""
+    from euclidium.analyze.densities import evaluate_densities
+
+    records = open_densities(data)
+    model, used = at_the_level(model, name, path, records)
+    with bar(f"evaluating {len(records)} densities", total=len(records)) as shown:
+
+        def watched() -> "Iterator[Density]":
+            for density in model.predict(record.density.structure for record in records):
+                shown.advance()
+                yield density
+
+        errors = evaluate_densities(watched(), records)
+    document = {"model": used, "data": data, **errors.as_dict()}
+    title = f"Errors on {errors.n} densities of {data}"
+    return Report(document, (table(title, ("error", "value", "unit"), rows(errors)),))
+
+
+def open_densities(data: str) -> "list[DensityRecord]":
+    """The densities of a file of ours or of another program, or the test part of embedded ones.
+
+    Raises as the readers do.
+    """
+    from euclidium.atoms.density_file import embedded_densities, read_densities
+    from euclidium.atoms.density_import import import_densities
+    from euclidium.atoms.problem import DataError
+
+    if data == "water" and not Path(data).exists():
+        return embedded_densities("water", "test")
+    try:
+        return read_densities(data)
+    except DataError:
+        if Path(data).suffix == ".npz" and not Path(data).exists():
+            raise
+        return import_densities(data)
+
+
+def at_the_level(
+    model: "DensityModel", name: str, path: str, records: "list[DensityRecord]"
+) -> "tuple[DensityModel, str]":
+    """Of a shipped model that exists for several levels of theory, the one of the labels."""
+    from euclidium.analyze.densities import nearest_level
+    from euclidium.models.shipped import shipped, shipped_names
+    from euclidium.models.storage import load
+
+    if name not in shipped_names() or str(shipped(name)) != path:
+        return model, path
+    names = [name, *(other for other in shipped_names() if other.startswith(f"{name}-"))]
+    models = {other: model if other == name else load(shipped(other)) for other in names}
+    found = nearest_level(
+        records[0].density.basis, {other: own.basis for other, own in models.items()}
+    )
+    return models[found], str(shipped(found))
+
+
+def rows(errors: "DensityErrors") -> list[tuple[str, ...]]:
+    """The table of errors."""
+    found = [("ε against the fitted labels", f"{errors.eps_fit:.3f}", "% of electrons")]
+    if errors.eps_floor is not None:
+        found.append(("ε of the labels themselves", f"{errors.eps_floor:.3f}", "% of electrons"))
+    if errors.eps_superposition is not None:
+        found.append(("ε of isolated atoms", f"{errors.eps_superposition:.2f}", "% of electrons"))
+    for l, value in enumerate(errors.eps_by_degree):
+        found.append((f"ε of degree {l} alone", f"{value:.3f}", "% of electrons"))
+    return [
+        *found,
+        ("electrons, largest", f"{errors.electrons_error:.1e}", "e"),
+        ("dipole", f"{100 * errors.dipole_rel_mae:.2f}", "% of the mean dipole"),
+    ]
