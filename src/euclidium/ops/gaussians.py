@@ -9,7 +9,7 @@ order, also where two centres coincide.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -47,8 +47,8 @@ def overlap_blocks(
 
     Raises ``ValueError`` for shells that are not sorted or exponents that are not positive.
 
-    Homeier and Steinborn, Int. J. Quantum Chem. 39, 625 (1991),
-    https://doi.org/10.1002/qua.560390412
+    A related scheme, with derivations: Golze et al., J. Chem. Phys. 146, 034105 (2017),
+    https://doi.org/10.48550/arXiv.1701.06588
 
     >>> s = [(0, torch.tensor([1.0]))]
     >>> overlap_blocks(s, s, torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 2.0]])).flatten()
@@ -165,19 +165,21 @@ def _blocks(a: Shells, b: Shells, vectors: Tensor, coulomb: bool) -> Tensor:
     """The matrix of each pair of atoms, block after block."""
     a, b = _checked(a, vectors), _checked(b, vectors)
     harmonics, square = _harmonics(_top(a) + _top(b), vectors), _square(vectors)
-    blocks = []
+    rows = [vectors.new_zeros(len(vectors), 0, shells_dim(b))]
     for la, of_a in a:
+        row = [vectors.new_zeros(len(vectors), (2 * la + 1) * len(of_a), 0)]
         for lb, of_b in b:
-            radials = _radials(la, of_a, lb, of_b, square, coulomb)
-            block = None
-            for degree, radial in zip(range(abs(la - lb), la + lb + 1, 2), radials, strict=True):
-                angular = _degree(harmonics, degree) @ _product(la, lb, degree).to(vectors)
-                factors = angular[:, :, None], radial.flatten(1)[:, None]
-                block = factors[0] * factors[1] if block is None else block.addcmul(*factors)
-            blocks.append(block)
-    if not blocks:
-        return vectors.new_zeros(len(vectors), shells_dim(a), shells_dim(b))
-    return _Joined.apply(_sizes(a), _sizes(b), *blocks)
+            degrees = range(abs(la - lb), la + lb + 1, 2)
+            angular = torch.stack(
+                [_degree(harmonics, l) @ _product(la, lb, l).to(vectors) for l in degrees], -1
+            )
+            radial = torch.stack(_radials(la, of_a, lb, of_b, square, coulomb), 1)
+            block = (angular @ radial.flatten(2)).view(
+                len(vectors), 2 * la + 1, 2 * lb + 1, len(of_a), len(of_b)
+            )
+            row.append(block.transpose(2, 3).flatten(3, 4).flatten(1, 2))
+        rows.append(torch.cat(row, -1))
+    return torch.cat(rows, -2)
 
 
 def _radials(la: int, a: Tensor, lb: int, b: Tensor, square: Tensor, coulomb: bool) -> list[Tensor]:
@@ -263,75 +265,6 @@ def _product(la: int, lb: int, l: int) -> Tensor:
     """What turns harmonics of degree l into a part of the product of two: (2l+1, pairs of m)."""
     coefficients = torch.tensor(gaunt(la, lb, l))
     return coefficients.flatten(0, 1).T.contiguous()
-
-
-# -- layout ----------------------------------------------------------------------------------------
-
-# of each degree the number of components and that of shells
-Sizes: TypeAlias = tuple[tuple[int, int], ...]
-
-
-class _Joined(torch.autograd.Function):
-    """Blocks (pair, components of a and b, shells of a and b) as one matrix for each pair."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    @signed
-    def forward(rows: Sizes, columns: Sizes, *blocks: Tensor) -> Tensor:
-        dims = (sum(m * n for m, n in sizes) for sizes in (rows, columns))
-        matrix = blocks[0].new_empty(len(blocks[0]), *dims)
-        for tile, block in zip(_tiles(matrix, rows, columns), blocks, strict=True):
-            tile.copy_(block.view(tile.shape))
-        return matrix
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        ctx.sizes = inputs[:2]
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *_Parted.apply(*ctx.sizes, gradient)
-
-    @staticmethod
-    def jvp(ctx: Any, _rows: None, _columns: None, *tangents: Tensor) -> Tensor:
-        return _Joined.apply(*ctx.sizes, *tangents)
-
-
-class _Parted(torch.autograd.Function):
-    """The inverse."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    @signed
-    def forward(rows: Sizes, columns: Sizes, matrix: Tensor) -> tuple[Tensor, ...]:
-        tiles = _tiles(matrix, rows, columns)
-        return tuple(tile.flatten(3).flatten(1, 2).contiguous() for tile in tiles)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
-        ctx.sizes = inputs[:2]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, _Joined.apply(*ctx.sizes, *gradients)
-
-    @staticmethod
-    def jvp(ctx: Any, _rows: None, _columns: None, tangent: Tensor) -> tuple[Tensor, ...]:
-        return _Parted.apply(*ctx.sizes, tangent)
-
-
-def _tiles(matrix: Tensor, rows: Sizes, columns: Sizes) -> Iterator[Tensor]:
-    """Views of the blocks: (pair, component of a, component of b, shell of a, shell of b)."""
-    for row, pair in zip(matrix.split([m * n for m, n in rows], 1), rows, strict=True):
-        parts = row.split([m * n for m, n in columns], 2)
-        for part, other in zip(parts, columns, strict=True):
-            yield part.unflatten(2, other).unflatten(1, pair).transpose(2, 3)
-
-
-def _sizes(shells: Shells) -> Sizes:
-    return tuple((2 * l + 1, len(exponents)) for l, exponents in shells)
 
 
 # -- one centre ------------------------------------------------------------------------------------
