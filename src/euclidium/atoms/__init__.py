@@ -1,5 +1,8 @@
 """Structures, neighbour lists, graphs, and the data that models learn from."""
 
+from euclidium.atoms.basis import DensityBasis as DensityBasis
+from euclidium.atoms.basis import even_tempered as even_tempered
+from euclidium.atoms.basis import exchange_basis as exchange_basis
 from euclidium.atoms.cache import GraphCache as GraphCache
 from euclidium.atoms.cache import cached as cached
 from euclidium.atoms.cache import write_graphs as write_graphs
@@ -13,6 +16,9 @@ from euclidium.atoms.density_file import embedded_densities as embedded_densitie
 from euclidium.atoms.density_file import read_densities as read_densities
 from euclidium.atoms.density_file import write_densities as write_densities
 from euclidium.atoms.density_import import import_densities as import_densities
+from euclidium.atoms.density_metric import density_metric as density_metric
+from euclidium.atoms.density_points import function_values as function_values
+from euclidium.atoms.density_points import sample_points as sample_points
 from euclidium.atoms.dos import PhononDOS as PhononDOS
 from euclidium.atoms.elements import atomic_number as atomic_number
 from euclidium.atoms.elements import chemical_symbol as chemical_symbol
@@ -53,6 +59,7 @@ __all__ = [
     "Database",
     "Dataset",
     "Density",
+    "DensityBasis",
     "DensityRecord",
     "Entry",
     "FoundLabels",
@@ -71,12 +78,16 @@ __all__ = [
     "collate",
     "compact_supercell",
     "composition_split",
+    "density_metric",
     "embedded",
     "embedded_densities",
     "embedded_file",
     "embedded_names",
     "embedded_phonons",
+    "even_tempered",
+    "exchange_basis",
     "find_labels",
+    "function_values",
     "held_out",
     "import_densities",
     "interpolate",
@@ -89,6 +100,7 @@ __all__ = [
     "read_structures",
     "reference_energies",
     "repeated",
+    "sample_points",
     "split",
     "split_indices",
     "statistics",

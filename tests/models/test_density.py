@@ -1,0 +1,176 @@
+"""Density models: how the coefficients turn, and how many electrons there are."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from euclidium.atoms import DataError, Density, DensityBasis, Structure
+from euclidium.models.config import DensityConfig, NequIPConfig
+from euclidium.models.density import DensityHead, DensityModel, flat
+from euclidium.models.storage import describe, load, save
+from euclidium.o3 import Irreps
+
+BASIS = DensityBasis(
+    "small",
+    {
+        1: ((0, 2.0), (0, 0.4), (1, 0.9)),
+        8: ((0, 40.0), (0, 0.8), (1, 1.5), (1, 0.5), (2, 1.1), (4, 0.9)),
+    },
+    {1: np.array([0.1, 0.3]), 8: np.array([0.2, 1.4])},
+)
+SMALL = {
+    "basis": BASIS.to_json(),
+    "network": NequIPConfig(channels=6, layers=2, edge_lmax=3),
+    "head": 8,
+    "dtype": "float64",
+}
+
+
+def model_of(**changes: object) -> DensityModel:
+    """A model with weights that make the environment matter."""
+    torch.manual_seed(0)
+    model = DensityModel(DensityConfig(**{**SMALL, **changes}))
+    for head in model.heads.parameters():
+        torch.nn.init.normal_(head)
+    return model.eval()
+
+
+@pytest.fixture
+def hydronium() -> Structure:
+    rows = [[0.0, 0.0, 0.1], [0.9, 0.1, -0.3], [-0.5, 0.8, -0.2], [-0.4, -0.8, -0.25]]
+    return Structure(
+        np.array([8, 1, 1, 1]), np.array(rows), labels={"charge": np.array(1.0)}
+    )
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_field_turns_with_the_molecule(hydronium: Structure, sign: float):
+    """Rotations and the inversion, to degree 4, by the Wigner matrices of the basis' irreps."""
+    model = model_of()
+    turn = sign * Rotation.random(random_state=3).as_matrix()
+    turned = Structure(
+        hydronium.species, hydronium.positions @ turn.T + 2.0, labels=hydronium.labels
+    )
+    before, after = model.predict([hydronium, turned])
+    for z, a, b in zip(hydronium.species, before.by_atom(), after.by_atom(), strict=True):
+        matrix = BASIS.irreps(int(z)).D_from_matrix(turn)
+        np.testing.assert_allclose(b, matrix @ a, atol=1e-10)
+        assert np.abs(a).max() > 0.1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_electrons_are_exact_whatever_the_network_says(hydronium: Structure, dtype: str):
+    water = Structure(hydronium.species[:3], hydronium.positions[:3])
+    found = list(model_of(dtype=dtype).predict([hydronium, water]))
+    assert [d.electrons for d in found] == pytest.approx([10.0, 10.0], abs=1e-10)
+    assert [d.charge for d in found] == pytest.approx([1.0, 0.0], abs=1e-10)
+    free = next(model_of(electrons="free").predict([water]))
+    assert abs(free.electrons - 10) > 1e-3
+
+
+def test_spin_integrates_to_the_unpaired_electrons():
+    radical = Structure(
+        np.array([8, 1]), np.array([[0.0, 0, 0], [0, 0, 0.97]]), labels={"spin": np.array(1.0)}
+    )
+    found = next(model_of(spin=True).predict([radical]))
+    assert found.electrons == pytest.approx(9.0, abs=1e-10)
+    spin = Density(radical, BASIS, found.spin)
+    assert spin.electrons == pytest.approx(1.0, abs=1e-10)
+
+
+def test_the_charge_reaches_every_atom(hydronium: Structure):
+    neutral = Structure(hydronium.species, hydronium.positions)
+    without, with_input = model_of(), model_of(charge=True)
+    alike = [d.by_atom()[0][-9:] for d in without.predict([hydronium, neutral])]
+    np.testing.assert_allclose(*alike, atol=1e-12)  # degree 4 of oxygen knows no charge
+    differ = [d.by_atom()[0][-9:] for d in with_input.predict([hydronium, neutral])]
+    assert np.abs(differ[0] - differ[1]).max() > 1e-6
+
+
+def test_a_batch_gives_what_single_structures_give(hydronium: Structure):
+    model = model_of()
+    water = Structure(hydronium.species[:3], hydronium.positions[:3])
+    together = list(model.predict([hydronium, water, hydronium]))
+    alone = [next(model.predict([s])) for s in (hydronium, water, hydronium)]
+    for a, b in zip(together, alone, strict=True):
+        np.testing.assert_allclose(a.coefficients, b.coefficients, atol=1e-12)
+
+
+def test_separated_molecules_do_not_know_each_other(hydronium: Structure):
+    """Beyond the cutoffs of all layers the density is the sum, but for electrons that are even."""
+    model = model_of(electrons="free")
+    water = Structure(hydronium.species[:3], hydronium.positions[:3])
+    far = Structure(
+        np.tile(water.species, 2), np.concatenate([water.positions, water.positions + 50.0])
+    )
+    one, two = model.predict([water, far])
+    np.testing.assert_allclose(two.coefficients, np.tile(one.coefficients, 2), atol=1e-10)
+
+
+def test_statistics_are_where_a_new_model_begins():
+    model = model_of()
+    generator = np.random.default_rng(0)
+    rows = torch.from_numpy(generator.normal(size=(400, BASIS.size(8))))
+    rows[:, :2] += 3.0
+    model.set_statistics(0, 8, rows)
+    head = model.heads[0]["8"]
+    np.testing.assert_allclose(head.mean, rows[:, :2].mean(0), atol=1e-12)
+    root = head.mix(1)
+    vectors = rows[:, 2:8].reshape(-1, 3, 2).flatten(0, 1)
+    np.testing.assert_allclose(root.T @ root, vectors.T @ vectors / len(vectors), atol=1e-12)
+
+
+def test_gradients_by_finite_differences(hydronium: Structure):
+    """Of a coefficient of degree 2 by the positions."""
+    model = model_of()
+    graph = model.graph(hydronium)
+    probe = torch.randn(BASIS.size(8), dtype=torch.float64)
+
+    def value(positions: torch.Tensor) -> torch.Tensor:
+        found = model(graph.replace(positions=positions))
+        return (found.density[8] @ probe).sum()
+
+    assert torch.autograd.gradcheck(value, graph.positions.clone().requires_grad_(), atol=1e-6)
+    assert torch.autograd.gradgradcheck(value, graph.positions.clone().requires_grad_(), atol=1e-5)
+
+
+def test_a_model_is_one_file(tmp_path, hydronium: Structure):
+    model = model_of(dtype="float32")
+    save(model, tmp_path / "m.euclidium")
+    assert describe(tmp_path / "m.euclidium")["task"] == "density"
+    again = load(tmp_path / "m.euclidium")
+    one, other = next(model.predict([hydronium])), next(again.predict([hydronium]))
+    np.testing.assert_array_equal(one.coefficients, other.coefficients)
+    assert other.basis == BASIS
+
+
+def test_an_element_that_the_basis_lacks_gets_a_sentence():
+    silicon = Structure(np.array([14]), np.zeros((1, 3)))
+    with pytest.raises(DataError, match="no functions for Si, only for H, O"):
+        next(model_of().predict([silicon]))
+
+
+def test_a_graph_without_counts_is_refused(hydronium: Structure):
+    model = model_of()
+    with pytest.raises(ValueError, match=r"needs a graph with its charge"):
+        model(model.graph(hydronium).replace(labels={}))
+
+
+def test_a_head_is_equivariant_and_begins_small():
+    torch.manual_seed(1)
+    irreps_in, irreps_out = Irreps("4x0e+4x1o+4x2e"), Irreps("2x0e+3x1o+1x2e")
+    head = DensityHead(irreps_in, irreps_out, 8)
+    x = torch.randn(5, irreps_in.dim)
+    turn = Rotation.random(random_state=1).as_matrix()
+    rotate_in, rotate_out = (
+        torch.from_numpy(i.D_from_matrix(turn)).float() for i in (irreps_in, irreps_out)
+    )
+    torch.testing.assert_close(head(x @ rotate_in.T), head(x) @ rotate_out.T, atol=1e-5, rtol=1e-4)
+    assert head(x).abs().max() < 1.0
+
+
+def test_flat_undoes_the_grouping_by_element():
+    rows = {1: torch.tensor([[1.0], [3.0]]), 8: torch.tensor([[2.0, 2.5]])}
+    atoms = {8: torch.tensor([0]), 1: torch.tensor([1, 2])}
+    assert flat(atoms, rows, np.array([2, 1, 1])).tolist() == [2.0, 2.5, 1.0, 3.0]
