@@ -46,6 +46,7 @@ OWNERS = {
     "safetensors": {"models/storage.py"},
     "scipy": {"o3", "atoms", "descriptors", "simulate", "analyze", "units.py"},
     "seekpath": {"simulate/phonons.py"},
+    "skimage": {"analyze/surfaces.py"},
     "spglib": {
         "analyze/duplicates.py",
         "analyze/spectra.py",
@@ -154,7 +155,11 @@ def test_dependencies_are_declared():
     """What the source imports is what pyproject.toml declares, extras included."""
     text = (REPOSITORY / "pyproject.toml").read_text()
     declared = set(re.findall(r'"([A-Za-z][\w-]*)\s*>=', text))
-    names = {"pyyaml": "yaml", "basis-set-exchange": "basis_set_exchange"}
+    names = {
+        "pyyaml": "yaml",
+        "basis-set-exchange": "basis_set_exchange",
+        "scikit-image": "skimage",
+    }
     declared = {names.get(name, name) for name in declared}
     used = {name.partition(".")[0] for file in FILES.values() for name in imports(file)}
     missing = used - declared - sys.stdlib_module_names - {"euclidium"}
