@@ -3,6 +3,7 @@
 from euclidium.atoms.basis import DensityBasis as DensityBasis
 from euclidium.atoms.basis import even_tempered as even_tempered
 from euclidium.atoms.basis import exchange_basis as exchange_basis
+from euclidium.atoms.basis_file import read_basis as read_basis
 from euclidium.atoms.cache import GraphCache as GraphCache
 from euclidium.atoms.cache import cached as cached
 from euclidium.atoms.cache import write_graphs as write_graphs
@@ -17,6 +18,12 @@ from euclidium.atoms.density_file import read_densities as read_densities
 from euclidium.atoms.density_file import write_densities as write_densities
 from euclidium.atoms.density_import import import_densities as import_densities
 from euclidium.atoms.density_metric import density_metric as density_metric
+from euclidium.atoms.density_orders import from_e3nn as from_e3nn
+from euclidium.atoms.density_orders import from_psi4 as from_psi4
+from euclidium.atoms.density_orders import from_pyscf as from_pyscf
+from euclidium.atoms.density_orders import to_e3nn as to_e3nn
+from euclidium.atoms.density_orders import to_psi4 as to_psi4
+from euclidium.atoms.density_orders import to_pyscf as to_pyscf
 from euclidium.atoms.density_points import function_values as function_values
 from euclidium.atoms.density_points import sample_points as sample_points
 from euclidium.atoms.dos import PhononDOS as PhononDOS
@@ -87,6 +94,9 @@ __all__ = [
     "even_tempered",
     "exchange_basis",
     "find_labels",
+    "from_e3nn",
+    "from_psi4",
+    "from_pyscf",
     "function_values",
     "held_out",
     "import_densities",
@@ -95,6 +105,7 @@ __all__ = [
     "open_database",
     "parse_substitution",
     "read",
+    "read_basis",
     "read_densities",
     "read_phonons",
     "read_structures",
@@ -105,6 +116,9 @@ __all__ = [
     "split_indices",
     "statistics",
     "substitute",
+    "to_e3nn",
+    "to_psi4",
+    "to_pyscf",
     "write_densities",
     "write_graphs",
     "write_phonons",
