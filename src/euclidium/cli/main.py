@@ -1,6 +1,7 @@
 """The command ``euclidium``: its verbs, and what becomes of an error."""
 
 import functools
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -138,7 +139,10 @@ app.add_typer(data)
 
 def main() -> None:
     """The entry point of the command ``euclidium``."""
-    app(prog_name="euclidium")
+    try:
+        app(prog_name="euclidium")
+    finally:
+        gc.freeze()  # or Python looks through all objects once more as it ends
 
 
 if __name__ == "__main__":
