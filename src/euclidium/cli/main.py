@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from euclidium import __version__
 from euclidium.cli.config import config
 from euclidium.cli.data import data
+from euclidium.cli.density import density
 from euclidium.cli.evaluate import evaluate
 from euclidium.cli.finetune import finetune
 from euclidium.cli.info import info
@@ -132,6 +133,7 @@ app.command()(verb(predict))
 app.command()(verb(md))
 app.command()(verb(screen))
 app.add_typer(phonons)
+app.add_typer(density)
 app.command()(verb(info))
 app.command()(verb(config))
 app.add_typer(data)

@@ -1,0 +1,18 @@
+"""``euclidium density``: electron densities and what follows from them, a group of verbs."""
+
+import typer
+
+from euclidium.cli.density_fields import density_fields
+from euclidium.cli.density_predict import density_predict
+from euclidium.cli.report import verb
+
+SUMMARY = "Predict electron densities, and compute what follows from them."
+HELP = f"""{SUMMARY}
+
+Every verb has --help and --json.
+"""
+
+density = typer.Typer(name="density", short_help=SUMMARY, help=HELP, no_args_is_help=True)
+# A line for each verb, with its function in a file of its own.
+density.command("predict")(verb(density_predict))
+density.command("fields")(verb(density_fields))

@@ -1,0 +1,113 @@
+"""``euclidium density predict``: the electron density of a structure, as a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from euclidium.cli.files import check_new
+from euclidium.cli.model import find_device, find_model, open_model
+from euclidium.cli.options import Device, DeviceOption, Force, Frame, Model, StructureFile
+from euclidium.cli.report import Report, table
+
+if TYPE_CHECKING:
+    from euclidium.atoms.density import Density
+
+Spacing = Annotated[float, typer.Option(help="Distance of the points of a grid, at most, Å.")]
+Margin = Annotated[float, typer.Option(help="How far the grid of a molecule extends, Å.")]
+COEFFICIENTS = ".npz"
+
+
+def density_predict(
+    model: Model,
+    structure: StructureFile,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="rho.cube, rho.xsf, CHGCAR, or rho.npz for the coefficients."
+        ),
+    ] = Path("density.npz"),
+    spacing: Spacing = 0.1,
+    margin: Margin = 3.0,
+    frame: Frame = -1,
+    force: Force = False,
+    device: DeviceOption = Device.cpu,
+) -> Report:
+    """Predict the electron density of a structure, and write it to a file.
+
+    An .npz file keeps the coefficients of the basis: the density itself, exact, from which all
+    else follows. The other files hold it on a grid, for other programs; nothing is scaled, and the
+    electrons on the grid are reported beside their exact number.
+
+    Example: [bold]euclidium density predict water-density cluster.xyz -o rho.cube[/bold]
+    """
+    from euclidium.atoms.volumetric import volume_format
+
+    if output.suffix != COEFFICIENTS and volume_format(output) is None:
+        raise ValueError(f"{output.name} is no density: end it with .cube, .xsf or .npz, or CHGCAR")
+    check_new(output, force)
+    found = predicted(model, structure, frame, device)
+    document: dict[str, Any] = {
+        "formula": found.structure.formula,
+        "n_atoms": found.structure.n_atoms,
+        "electrons": found.electrons,
+        "charge": found.charge,
+        "output": output,
+    }
+    rows: list[tuple[str, Any, str]] = [
+        ("electrons, exact", found.electrons, ""),
+        ("charge", round(found.charge, 9), "e"),
+    ]
+    if not found.structure.pbc.any():
+        document["dipole_e_angstrom"] = found.dipole
+        rows.append(("dipole", float((found.dipole**2).sum() ** 0.5), "e·Å"))
+    if output.suffix == COEFFICIENTS:
+        _write_coefficients(output, found)
+    else:
+        grid = _write_grid(output, found, spacing, margin, find_device(device))
+        document |= grid
+        points = " × ".join(map(str, grid["grid"]))
+        rows.append((f"electrons on the grid of {points}", grid["grid_electrons"], ""))
+    made = table(found.structure.formula, ("", "value", "unit"), rows)
+    return Report(document, (made, f"density: {output}"))
+
+
+def predicted(name: str, path: Path, frame: int, device: Device) -> "Density":
+    """The density that a model predicts for a structure of a file.
+
+    Raises ``ValueError`` for a model of another kind.
+    """
+    from euclidium.atoms.density import Density
+    from euclidium.atoms.reader import read_structures
+
+    model: Any = open_model(str(find_model(name)), device)
+    if not hasattr(model, "predict"):
+        raise ValueError(_other(name))
+    found = next(iter(model.predict([next(read_structures(path, frame, keys=None))])))
+    if not isinstance(found, Density):
+        raise ValueError(_other(name))
+    return found
+
+
+def _other(name: str) -> str:
+    return f"{name} predicts no electron densities: this command needs a model of them"
+
+
+def _write_coefficients(path: Path, density: "Density") -> None:
+    from euclidium.atoms.density import DensityRecord
+    from euclidium.atoms.density_file import write_densities
+
+    charge = round(density.charge)
+    name = density.structure.formula
+    write_densities(path, [DensityRecord(name, density, charge=charge)])
+
+
+def _write_grid(
+    path: Path, density: "Density", spacing: float, margin: float, device: str
+) -> dict[str, Any]:
+    from euclidium.analyze.grids import grid_of
+    from euclidium.atoms.volumetric import write_volume
+
+    volume = grid_of(density, spacing, margin, device)
+    write_volume(path, volume, density.electrons)
+    return {"grid": list(volume.values.shape), "grid_electrons": volume.electrons}
