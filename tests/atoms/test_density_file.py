@@ -8,6 +8,7 @@ import pytest
 from euclidium.atoms.basis import DensityBasis
 from euclidium.atoms.density import Density, DensityRecord
 from euclidium.atoms.density_file import embedded_densities, read_densities, write_densities
+from euclidium.atoms.embedded import embedded_file
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 
@@ -93,3 +94,21 @@ def test_embedded_water_keeps_the_order_of_its_structures():
     assert [r.name for r in found] == [r.density.structure.info["id"] for r in found]
     with pytest.raises(DataError, match="has no file 'middle"):
         embedded_densities("water", "middle")
+
+
+def has_large_clusters() -> bool:
+    """Whether the large clusters of water are computed already."""
+    folder = embedded_file("water", "densities.npz").parent
+    return "large.npz" in (folder / "SHA256SUMS").read_text()
+
+
+@pytest.mark.skipif(not has_large_clusters(), reason="make_large.py has not made them")
+def test_large_clusters_are_of_the_same_kind():
+    small = embedded_densities("water", "test")[0].density.basis
+    for record in embedded_densities("water", "large"):
+        structure = record.density.structure
+        assert structure.n_atoms >= 30
+        assert record.density.basis == small
+        assert record.density.electrons == pytest.approx(10 * structure.n_atoms / 3, rel=1e-9)
+        assert np.abs(record.density.dipole - record.dipole).max() < 0.05
+        assert record.fit_error == pytest.approx(1.07, abs=0.1)
