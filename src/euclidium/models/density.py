@@ -14,14 +14,17 @@ from euclidium.atoms.density import Density
 from euclidium.atoms.graph import Graph, collate
 from euclidium.atoms.structure import Structure
 from euclidium.models.config import DensityConfig
-from euclidium.models.nequip import Interaction, NequIP
+from euclidium.models.nequip import Interaction, NequIP, radial_basis, scalar_columns
 from euclidium.models.potential import DTYPES
 from euclidium.nn.gate import Gate
 from euclidium.nn.linear import Linear
+from euclidium.nn.radial import Enveloped
 from euclidium.o3.irreps import Irrep, Irreps
 from euclidium.ops.gaussians import charges
-from euclidium.ops.segments import segment_sum
+from euclidium.ops.harmonics import lengths
+from euclidium.ops.segments import Edges, segment_sum
 
+WIDTH = 32  # of the network of pairs of atoms
 FIRST = 0.1  # size of the first results, in standard deviations
 SMALL = 1e-9  # of the covariance, so that electrons can be added before anything is known
 
@@ -84,6 +87,43 @@ class DensityHead(nn.Module):
         return found
 
 
+class ElectronFlow(nn.Module):
+    """Electrons that atoms take from their neighbours: as many as they are given by them.
+
+    n_i = Σ_j t_ij,   t_ij = f(s_i, s_j, r_ij) − f(s_j, s_i, r_ij)
+
+    with the scalars s of the atoms, so that Σ_i n_i = 0 and electrons move along edges only, over
+    no more than the cutoff of the radial basis.
+
+    >>> from euclidium.models.config import RadialConfig
+    >>> flow = ElectronFlow(4, radial_basis(RadialConfig(), 4.0))
+    >>> pair = Structure(np.array([1, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.8]]))
+    >>> graph = Graph.from_structures([pair], 4.0)
+    >>> n = flow(torch.randn(2, 4), lengths(graph.edge_vectors()).float(), graph.edges)
+    >>> round(float(n.sum().detach()), 6)
+    0.0
+    """
+
+    def __init__(self, scalars: int, basis: Enveloped) -> None:
+        super().__init__()
+        self.basis = basis
+        self.ends = nn.Linear(scalars, 2 * WIDTH)
+        last = nn.Linear(WIDTH, basis.size)
+        nn.init.normal_(last.weight, std=FIRST / WIDTH)
+        nn.init.zeros_(last.bias)
+        self.network = nn.Sequential(nn.SiLU(), last)
+
+    def forward(
+        self, scalars: Float[Tensor, "atom scalar"], distances: Float[Tensor, " edge"], edges: Edges
+    ) -> Float[Tensor, " atom"]:
+        """The electrons that each atom gains, from its scalars and the lengths of the edges (Å)."""
+        to, of = self.ends(scalars).chunk(2, dim=1)
+        taken = self.network(to[edges.receivers] + of[edges.senders]) * self.basis(distances)
+        taken = taken.sum(dim=1)
+        found = torch.zeros_like(scalars[:, 0]).index_add(0, edges.receivers, taken)
+        return found.index_add(0, edges.senders, -taken)
+
+
 class DensityModel(nn.Module):
     """The electron density of a molecule or crystal, predicted from its atoms in one step.
 
@@ -91,10 +131,12 @@ class DensityModel(nn.Module):
 
     c⁰ are the isolated atoms, Δc is learned: a feature of the irreps that the basis has for the
     element. With ``electrons="nuclei"`` the number of electrons is that of the nuclei less the
-    charge, whatever the network says: what is missing is added where the training data vary most,
-    c_A += C_A q_A (N − q·c) / Σ_B q_B·C_B q_B, with the charges q of the functions and their
-    covariance C. The total charge (e) is the label ``charge`` of a structure, 0 without; the label
-    ``spin`` is the number of unpaired electrons, which the spin density integrates to.
+    charge, whatever the network says: every atom is made neutral, electrons flow between
+    neighbours, see :class:`ElectronFlow`, and a charge of the whole is spread over its atoms.
+    Electrons are added to an atom where the training data vary most, along C q with the charges q
+    of the functions and their covariance C. The total charge (e) is the label ``charge`` of a
+    structure, 0 without; the label ``spin`` is the number of unpaired electrons, which the spin
+    density integrates to.
 
     Rackers, Tecot, Geiger and Smidt, Mach. Learn.: Sci. Technol. 4, 015027 (2023),
     https://doi.org/10.1088/2632-2153/acb314, with another network, readout and loss.
@@ -140,6 +182,10 @@ class DensityModel(nn.Module):
             )
             for _ in range(channels)
         )
+        self.flow: ElectronFlow | None = None
+        if config.electrons == "nuclei":
+            width = len(scalar_columns(self.features))
+            self.flow = ElectronFlow(width, radial_basis(network.radial, config.cutoff))
         index = torch.full((max(elements) + 1,), -1)
         index[list(elements)] = torch.arange(len(elements))
         self.register_buffer("index", index, persistent=False)
@@ -188,7 +234,7 @@ class DensityModel(nn.Module):
         """
         if not {"charge", "spin"} <= graph.labels.keys():
             raise ValueError("a density needs a graph with its charge: make it with .graph")
-        x = self._states(graph)
+        distances, x = self._states(graph)
         atoms = {z: torch.nonzero(graph.species == z)[:, 0] for z in self.basis.elements}
         atoms = {z: own for z, own in atoms.items() if len(own)}
         nuclei = segment_sum(graph.species.double(), graph.structure, graph.n_structures)
@@ -196,6 +242,10 @@ class DensityModel(nn.Module):
         found = []
         for n in range(len(self.heads)):
             coefficients = {z: self._head(n, z)(x[own]).double() for z, own in atoms.items()}
+            if n == 0 and self.flow is not None:
+                scalars = x[:, scalar_columns(self.features)]
+                gained = self.flow(scalars, distances, graph.edges).double()
+                coefficients = self._moved(atoms, coefficients, gained)
             if n == 0:
                 isolated = {z: self.basis.superposition([z]) for z in atoms}
                 coefficients = {z: c + c.new_tensor(isolated[z]) for z, c in coefficients.items()}
@@ -204,8 +254,10 @@ class DensityModel(nn.Module):
             found.append(coefficients)
         return DensityPrediction(atoms, *found)
 
-    def _states(self, graph: Graph) -> Float[Tensor, "atom features"]:
-        """Element and features of every layer, side by side."""
+    def _states(
+        self, graph: Graph
+    ) -> tuple[Float[Tensor, " edge"], Float[Tensor, "atom features"]]:
+        """Lengths of the edges; element and features of every layer, side by side."""
         species = self.index[graph.species]
         vectors = graph.edge_vectors().to(self.dtype)
         inputs = {}
@@ -214,7 +266,7 @@ class DensityModel(nn.Module):
             inputs = {"charge": share[graph.structure][:, None].to(self.dtype)}
         states = self.backbone.states(species, vectors, graph.edges, inputs)
         one = nn.functional.one_hot(species, len(self.basis.elements)).to(states[0])
-        return torch.cat([one, *states], dim=1)
+        return lengths(vectors), torch.cat([one, *states], dim=1)
 
     def _counted(
         self,
@@ -227,23 +279,41 @@ class DensityModel(nn.Module):
         """The coefficients with exactly the right number of electrons."""
         missing = totals
         softness = torch.zeros_like(missing)
-        ways = {}
+        ways = {z: self._way(channel, z, totals) for z in atoms}
         for z, own in atoms.items():
-            shells = [(l, totals.new_tensor(a)) for l, a in self.basis.exponents(z).items()]
-            charge = charges(shells)
-            n = self.basis.irreps(z).count(Irrep(0, 1))
-            root = self._head(channel, z).mix(0).double()
-            way = torch.zeros_like(charge)
-            way[:n] = root.T @ (root @ charge[:n]) + SMALL * charge[:n]
-            ways[z] = way
+            charge, way = ways[z]
             place = graph.structure[own]
             missing = missing.index_add(0, place, -(coefficients[z] @ charge))
             softness = softness.index_add(0, place, (way @ charge).expand(len(own)))
         share = missing / softness
         return {
-            z: coefficients[z] + share[graph.structure[own]][:, None] * ways[z]
+            z: coefficients[z] + share[graph.structure[own]][:, None] * ways[z][1]
             for z, own in atoms.items()
         }
+
+    def _moved(
+        self,
+        atoms: Mapping[int, Tensor],
+        coefficients: Mapping[int, Tensor],
+        gained: Float[Tensor, " atom"],
+    ) -> dict[int, Tensor]:
+        """Differences from isolated atoms, each with as many electrons as the atom gains."""
+        found = {}
+        for z, own in atoms.items():
+            charge, way = self._way(0, z, gained)
+            missing = (gained[own] - coefficients[z] @ charge) / (way @ charge)
+            found[z] = coefficients[z] + missing[:, None] * way
+        return found
+
+    def _way(self, channel: int, z: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The electrons of each function of an element, and how electrons are added to it."""
+        shells = [(l, like.new_tensor(a)) for l, a in self.basis.exponents(z).items()]
+        charge = charges(shells)
+        n = self.basis.irreps(z).count(Irrep(0, 1))
+        root = self._head(channel, z).mix(0).double()
+        way = torch.zeros_like(charge)
+        way[:n] = root.T @ (root @ charge[:n]) + SMALL * charge[:n]
+        return charge, way
 
     def _head(self, channel: int, z: int) -> DensityHead:
         """What reads out an element."""

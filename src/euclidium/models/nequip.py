@@ -67,7 +67,7 @@ class NequIP(nn.Module):
         self.irreps_edge = Irreps.spherical_harmonics(config.harmonics)
         self.embedding = nn.Parameter(torch.randn(n_species, config.channels))
         irreps = sum(self.inputs.values(), Irreps([(config.channels, Irrep(0, 1))]))
-        self.scalars = _scalars(irreps)
+        self.scalars = scalar_columns(irreps)
         first = len(self.scalars) if config.modulation else 0
         last = Irreps(f"{config.channels}x0e") if target is None else target
         layers = []
@@ -269,8 +269,12 @@ class Interaction(nn.Module):
         return torch.cat(shares)
 
 
-def _scalars(irreps: Irreps) -> list[int]:
-    """The columns of features that hold even scalars."""
+def scalar_columns(irreps: Irreps) -> list[int]:
+    """The columns of features that hold even scalars.
+
+    >>> scalar_columns(Irreps("2x0e+1x1o+1x0e"))
+    [0, 1, 5]
+    """
     columns: list[int] = []
     start = 0
     for block in irreps:

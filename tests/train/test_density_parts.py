@@ -1,0 +1,84 @@
+"""Which densities a run trains on, and which it keeps aside."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from euclidium.atoms import Density, DensityBasis, DensityRecord, Structure, write_densities
+from euclidium.train import ConfigError, load_config, train
+from euclidium.train.density_parts import read_density_parts
+
+BASIS = DensityBasis("small", {1: ((0, 1.2), (0, 0.4), (1, 0.9))}, {1: np.array([0.1, 0.25])})
+SMALL = [
+    "model.network={channels: 2, layers: 1, edge_lmax: 1}",
+    "model.head=2",
+    "loss.points=50",
+    "training.epochs=2",
+    "logging.tensorboard=false",
+]
+
+
+def chain(n: int, seed: int, basis: DensityBasis = BASIS) -> DensityRecord:
+    """Hydrogen atoms in a row."""
+    generator = np.random.default_rng(seed)
+    rows = np.zeros((n, 3))
+    rows[:, 2] = 0.9 * np.arange(n) + generator.normal(size=n) * 0.05
+    structure = Structure(np.ones(n, int), rows)
+    values = basis.superposition([1] * n) + generator.normal(size=n * basis.size(1)) * 0.02
+    values *= n / Density(structure, basis, values).electrons
+    return DensityRecord(f"h{n}-{seed}", Density(structure, basis, values))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Densities of two and of four atoms, and a configuration."""
+    records = [*(chain(2, n) for n in range(8)), *(chain(4, n) for n in range(3))]
+    write_densities(tmp_path / "h.npz", records)
+    (tmp_path / "h.yaml").write_text("data: h.npz\ntask: density\noutput: run\n")
+    return tmp_path
+
+
+def test_larger_structures_are_the_test(folder: Path):
+    parts = read_density_parts(
+        load_config(folder / "h.yaml", [*SMALL, "data.largest=2", "data.validation=2"])
+    )
+    assert [len(p) for p in (parts.train, parts.validation, parts.test)] == [6, 2, 3]
+    assert all(graph.n_atoms == 4 for graph in parts.test)
+    assert parts.basis == BASIS
+    assert not parts.spin
+
+
+def test_a_run_from_end_to_end(folder: Path):
+    result = train(load_config(folder / "h.yaml", SMALL))
+    assert result.metrics["validation"]["epsilon"].unit == "% of electrons"
+    resumed = train(load_config(folder / "h.yaml", SMALL), resume=True)
+    assert resumed.epochs == 2
+
+
+def test_files_with_different_bases_are_refused(folder: Path):
+    other = replace(BASIS, shells={1: ((0, 1.3), (0, 0.4), (1, 0.9))})
+    write_densities(folder / "other.npz", [chain(2, 0, other)])
+    config = load_config(folder / "h.yaml", [*SMALL, f"data.test={folder}/other.npz"])
+    with pytest.raises(ConfigError, match="give densities of one basis"):
+        read_density_parts(config)
+
+
+def test_a_basis_without_atoms_is_refused(folder: Path):
+    bare = replace(BASIS, atoms={})
+    record = chain(2, 0)
+    bare_record = replace(record, density=replace(record.density, basis=bare))
+    write_densities(folder / "h.npz", [bare_record] * 4)
+    with pytest.raises(ConfigError, match="has no isolated atom of H"):
+        read_density_parts(load_config(folder / "h.yaml", SMALL))
+
+
+def test_the_embedded_clusters_bring_their_test(tmp_path: Path):
+    (tmp_path / "w.yaml").write_text("data: water\ntask: density\noutput: run\n")
+    config = load_config(
+        tmp_path / "w.yaml", [*SMALL, "data.largest=3", "loss.coulomb=0", "loss.dipole=0"]
+    )
+    parts = read_density_parts(config)
+    assert len(parts.train) + len(parts.validation) == 60
+    assert len(parts.test) == 16 + 230
