@@ -107,24 +107,24 @@ def _charges(density: "Density") -> "AtomicCharges | None":
 
 def fields_figure(density: "Density", surface: "Surface | None") -> Any:
     """The potential on the surface, and a slice of what the atoms have become."""
-    from matplotlib.figure import Figure
-
-    from euclidium.plot.canvas import INK
-    from euclidium.plot.density import density_slice, surface_potential
+    from euclidium.plot.density import density_panel
     from euclidium.plot.spectra import formula
 
-    figure = Figure(figsize=(11.0 if surface is not None else 5.8, 4.7), layout="constrained")
-    name = formula(density.structure.formula)
-    axes = figure.add_subplot(1, 2 if surface is not None else 1, 1)
     x, y, values, atoms, symbols, frame = _slice(density)
-    density_slice(x, y, values, atoms, symbols, label="ρ − ρ of the atoms (e/Å³)", axes=axes)
-    axes.set_title(name, color=INK)
-    axes.spines[["top", "right"]].set_visible(False)
+    parts = None
     if surface is not None:
-        surface_potential(
-            surface.vertices, surface.triangles, surface.potential, frame, figure, (1, 2, 2)
-        )
-    return figure
+        parts = (surface.vertices, surface.triangles, surface.potential)
+    return density_panel(
+        x,
+        y,
+        values,
+        atoms,
+        symbols,
+        parts,
+        frame,
+        "ρ − ρ of the atoms (e/Å³)",
+        formula(density.structure.formula),
+    )
 
 
 def _slice(density: "Density") -> "tuple[Any, ...]":

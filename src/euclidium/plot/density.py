@@ -8,7 +8,6 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.colors import LightSource, LinearSegmentedColormap, Normalize, SymLogNorm
 from matplotlib.figure import Figure
-from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from euclidium.plot.canvas import COLORS, INK, STYLE, canvas
 
@@ -100,9 +99,10 @@ def surface_potential(
     light = LightSource(azdeg=315, altdeg=50).shade_normals(normals, fraction=1.0)
     colors = DIVERGING(scale(values))
     colors[:, :3] *= (0.62 + 0.38 * np.clip(light, 0, 1))[:, None]
-    axes.add_collection3d(
-        Poly3DCollection(list(corners), facecolors=colors, edgecolors=colors, linewidths=0.2)
-    )
+    flat = corners.reshape(-1, 3)
+    faces = np.arange(len(flat)).reshape(-1, 3)
+    drawn = axes.plot_trisurf(*flat.T, triangles=faces, shade=False)
+    drawn.set(facecolors=colors, edgecolors=colors, linewidths=0.2)
     size = 0.66 * np.abs(turned).max(axis=0).max()
     for name in "xyz":
         getattr(axes, f"set_{name}lim")(-size, size)
@@ -115,6 +115,38 @@ def surface_potential(
     bar.set_label("potential (V)")
     bar.outline.set_visible(False)
     return axes
+
+
+@mpl.rc_context(STYLE)
+def density_panel(
+    x: Float[np.ndarray, " x"],
+    y: Float[np.ndarray, " y"],
+    values: Float[np.ndarray, "y x"],
+    atoms: Float[np.ndarray, "atom 2"],
+    symbols: Sequence[str],
+    surface: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    view: Float[np.ndarray, "3 3"] | None = None,
+    label: str = "Δρ (e/Å³)",
+    title: str = "",
+) -> Figure:
+    """A :func:`density_slice`, and beside it the :func:`surface_potential` if there is one.
+
+    ``surface`` are vertices (Å), triangles and potential (V), ``view`` the axes of the slice and
+    the one towards the reader.
+
+    >>> x = np.linspace(-1, 1, 20)
+    >>> figure = density_panel(x, x, np.outer(x, x), np.zeros((1, 2)), ["H"])
+    >>> figure.axes[0].get_xlabel()
+    'x (Å)'
+    """
+    count = 1 if surface is None else 2
+    figure = Figure(figsize=(5.8 if surface is None else 11.0, 4.7), layout="constrained")
+    axes = figure.add_subplot(1, count, 1)
+    density_slice(x, y, values, atoms, symbols, label, axes)
+    axes.set_title(title)
+    if surface is not None:
+        surface_potential(*surface, view, figure, (1, 2, 2))
+    return figure
 
 
 @mpl.rc_context(STYLE)
