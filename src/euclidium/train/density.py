@@ -1,7 +1,7 @@
 """The task of a density model: coefficients of Gaussians, compared as densities."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from euclidium.atoms.basis import DensityBasis
-from euclidium.atoms.density import DensityRecord, electrons_of, moments_of
+from euclidium.atoms.density import DensityRecord, degrees_of, electrons_of, moments_of
 from euclidium.atoms.density_metric import Metric, density_metric
 from euclidium.atoms.density_points import function_values, sample_points
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.problem import DataError
 from euclidium.models.config import DensityConfig
-from euclidium.models.density import DensityModel, DensityPrediction, flat
+from euclidium.models.density import DensityHead, DensityModel, DensityPrediction, flat
 from euclidium.models.storage import save
 from euclidium.train.loss import Term
 from euclidium.train.metrics import Errors, Quantity
@@ -34,7 +34,8 @@ class Difference:
     """What is predicted less what is known of a structure: the density, and the spin density.
 
     ``charges`` are the electrons of each function, ``moments`` what it adds to the dipole (e·Å),
-    ``factors`` the roots of the metrics, ``points`` the functions at some points, times the weights of the points.
+    ``factors`` the roots of the metrics, ``points`` the functions at some points, times the weights
+    of the points.
     """
 
     values: Float[Tensor, "channel function"]
@@ -73,6 +74,8 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
         model = DensityModel(self.config)
         for (channel, z), differences in self.statistics.items():
             model.set_statistics(channel, z, differences)
+        if self.settings.degrees is not None:
+            leave_out(model, set(range(self.basis.lmax + 1)) - set(self.settings.degrees))
         return model
 
     def predict(self, model: DensityModel, graph: Graph) -> DensityPrediction:
@@ -132,6 +135,10 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
         if prediction.spin is not None:
             values.append(flat(prediction.atoms, prediction.spin, sizes) - labels["spins"])
         off = torch.stack(values).to(next(iter(prediction.density.values())).dtype)
+        if self.settings.degrees is not None:
+            degrees = degrees_of(self.basis, graph.species.cpu().numpy())
+            learned = np.isin(degrees, self.settings.degrees)
+            off = off * torch.from_numpy(learned).to(off)
         squares = [n * n for n in functions]
         factors = {
             name: labels[name].split(squares) for name in METRICS if getattr(self.settings, name)
@@ -164,6 +171,29 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
     ) -> None:
         """Write the model to one file."""
         save(model, path, metrics, provenance)
+
+
+@torch.no_grad()
+def leave_out(model: DensityModel, degrees: Collection[int]) -> None:
+    """Let a new model give the coefficients of some degrees as they are in isolated atoms.
+
+    No loss that counts only the others changes them.
+
+    >>> basis = DensityBasis("one", {1: ((0, 0.5), (1, 0.5))}, {1: np.array([0.7])})
+    >>> model = DensityModel(DensityConfig(basis=basis.to_json()))
+    >>> leave_out(model, {1})
+    >>> model.heads[0]["1"].second.weights["1o"].abs().max().item()
+    0.0
+    """
+    for head in (module for module in model.modules() if isinstance(module, DensityHead)):
+        for block in head.irreps_out:
+            if block.ir.l in degrees and str(block.ir) in head.second.weights:
+                head.second.weights[str(block.ir)].zero_()
+        if 0 in degrees:
+            head.mean.zero_()
+    if 0 in degrees and model.flow is not None:
+        for parameter in model.flow.network.parameters():
+            parameter.zero_()
 
 
 def density_graph(

@@ -41,6 +41,7 @@ from euclidium.train.storage import write_json
 from euclidium.train.task import Task
 
 Report = Callable[[Progress], None]
+Watch = Callable[[Training], None]
 
 # What Lightning says to people who write their own training, which ours has decided already.
 CHATTER = (
@@ -52,7 +53,11 @@ CHATTER = (
 
 
 def run(
-    config: RunConfig, parts: Parts, resume: bool = False, progress: Report | None = None
+    config: RunConfig,
+    parts: Parts,
+    resume: bool = False,
+    progress: Report | None = None,
+    watch: Watch | None = None,
 ) -> Result:
     """Train, measure the best model, and write everything.
 
@@ -66,7 +71,7 @@ def run(
     if trainer.is_global_zero:
         write_config(folder, config)
         write_json(folder / SPLITS, parts.indices)
-    keeper = RunKeeper(config, provenance(config, parts), progress)
+    keeper = RunKeeper(config, provenance(config, parts), progress, watch)
     size = config.training.batch_size
     batches = batches_per_epoch(len(parts.train), size, trainer.world_size)
     training = Training(task, config, batches, keeper)
@@ -76,6 +81,8 @@ def run(
     if training.state.stopped is None:
         data = BatchData(parts.train, parts.validation, config, training.state)
         keeper.open(training.state, trainer.is_global_zero)
+        if watch is not None and training.state.step == 0:
+            watch(training)
         try:
             _fit(trainer, training, data)
         finally:

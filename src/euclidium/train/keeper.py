@@ -15,7 +15,8 @@ from euclidium.train.state import Progress, RunState
 class RunKeeper(Keeper):
     """Writes checkpoints and the best model so far, and stops the run when its time is over.
 
-    Of several processes only the first has a journal, writes the model and reports.
+    Of several processes only the first has a journal, writes the model and reports; ``watch`` is
+    called by all, after every step.
     """
 
     def __init__(
@@ -23,8 +24,10 @@ class RunKeeper(Keeper):
         config: RunConfig,
         provenance: Mapping[str, Any],
         report: Callable[[Progress], None] | None = None,
+        watch: Callable[[Training], None] | None = None,
     ) -> None:
-        self.config, self.provenance, self.report = config, provenance, report
+        self.config, self.provenance = config, provenance
+        self.report, self.watch = report, watch
         self.output = Path(config.output)
         self.journal: Journal | None = None
         self._written = time.monotonic()
@@ -46,6 +49,8 @@ class RunKeeper(Keeper):
     def step_done(self, training: Training, loss: float) -> None:
         """Report, stop if the time is over, and write a checkpoint if one is due."""
         self._report(training, loss)
+        if self.watch is not None:
+            self.watch(training)
         limit = self.config.training.max_time
         if limit is not None and _decided(training, training.seconds >= float(limit)):
             training.state.stopped = "time"

@@ -3,14 +3,18 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from euclidium.atoms.dataset import Dataset
 from euclidium.atoms.embedded import embedded_file, embedded_names
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.labels import LabelKeys
 from euclidium.atoms.splits import split_indices
+from euclidium.train.config import ConfigError
 from euclidium.train.settings import TrainConfig
 
 NAMES = ("train", "validation", "test")
@@ -60,6 +64,34 @@ class Parts:
     def labels(self) -> dict[str, int]:
         """How many of the training and validation structures have each label."""
         return dict(Counter(self.train.labels) + Counter(self.validation.labels))
+
+
+Some = TypeVar("Some", bound=Parts)
+
+
+def limited(parts: Some, count: int, seed: int) -> Some:
+    """The same parts with few structures to learn from, drawn at random.
+
+    They are repeated to as many as there were, so that an epoch has as many steps; fewer ones are
+    among more of the same seed. Raises ``ConfigError`` if there are not so many.
+
+    >>> from euclidium.atoms.structure import Structure
+    >>> argon = Structure(np.array([18]), np.zeros((1, 3)))
+    >>> part = Part(Dataset.from_structures([argon] * 5, cutoff=5.0), range(5))
+    >>> few = limited(Parts(part, part, part, {}, {"train": list(range(5))}), 2, seed=0)
+    >>> len(few.train), len(set(few.train.indices)), len(few.indices["train"])
+    (5, 2, 2)
+    """
+    whole = parts.train
+    if count > len(whole):
+        raise ConfigError(
+            f"data.limit is {count}, but there are {len(whole)} structures to learn from: "
+            "give fewer, or null"
+        )
+    drawn = np.random.default_rng([seed, 0]).permutation(len(whole))[:count]
+    repeated = [whole.indices[n] for n in np.resize(drawn, len(whole)).tolist()]
+    indices = {**parts.indices, "train": [parts.indices["train"][n] for n in drawn.tolist()]}
+    return replace(parts, train=Part(whole.graphs, repeated), indices=indices)
 
 
 def read_parts(config: TrainConfig) -> Parts:

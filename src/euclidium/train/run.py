@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from euclidium.train.density_parts import read_density_parts
 from euclidium.train.folder import begin, run_in, same_config
 from euclidium.train.journal import check_wandb
-from euclidium.train.parts import read_parts
+from euclidium.train.parts import Parts, limited, read_parts
 from euclidium.train.potential import used_losses
 from euclidium.train.result import Result
 from euclidium.train.settings import DensityTrainConfig, RunConfig, SpectrumTrainConfig, TrainConfig
 from euclidium.train.spectrum_parts import read_spectra
 from euclidium.train.state import Progress
+
+if TYPE_CHECKING:
+    from euclidium.train.module import Training
 
 
 def train(
@@ -19,14 +23,18 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    watch: "Callable[[Training], None] | None" = None,
+    parts: Parts | None = None,
 ) -> Result:
     r"""Train what a configuration describes, and write it to the folder ``config.output``.
 
     ``resume`` goes on with an interrupted run, on a CPU to the same weights, to the bit, as if it
     had not been interrupted; ``overwrite`` replaces a run. ``progress`` is called after every step
-    and every epoch. The folder then holds model.euclidium (the best model by the validation loss,
-    with averaged weights), metrics.csv, metrics.json, config.yaml, splits.json, last.ckpt and
-    TensorBoard events.
+    and every epoch, ``watch`` with all of the training, its model too, before the first step and
+    after every one; it must change nothing. ``parts`` are the data where they are read already, by
+    :func:`read_data` of the same ``data`` and ``seed``. The folder then holds model.euclidium (the
+    best model by the validation loss, with averaged weights), metrics.csv, metrics.json,
+    config.yaml, splits.json, last.ckpt and TensorBoard events.
 
     Raises ``ConfigError`` and ``DataError`` for what cannot be trained, ``RunError`` for a folder
     that holds another run or none to resume, and ``TrainingError`` if the loss stops being a
@@ -51,19 +59,33 @@ def train(
     old = run_in(folder) if resume else None
     if old is None and _is_first():
         begin(folder, overwrite)
-    if isinstance(config, SpectrumTrainConfig):
-        parts = read_spectra(config)
-    elif isinstance(config, DensityTrainConfig):
-        parts = read_density_parts(config)
-    else:
-        assert isinstance(config, TrainConfig)
-        parts = read_parts(config)
+    parts = read_data(config) if parts is None else parts
+    if config.data.limit is not None:
+        parts = limited(parts, config.data.limit, config.seed)
+    if isinstance(config, TrainConfig):
         count = len(parts.train) + len(parts.validation)
         config = config.model_copy(update={"loss": used_losses(config.loss, parts.labels, count)})
     if old is not None:
         same_config(folder, old, config)
     with quiet():
-        return run(config, parts, resume, progress)
+        return run(config, parts, resume, progress, watch)
+
+
+def read_data(config: RunConfig) -> Parts:
+    """The training, validation and test structures of a run; all of them, whatever the limit.
+
+    Raises ``ConfigError`` and ``DataError`` for what cannot be read or divided.
+
+    >>> config = TrainConfig(data="silicon", task="potential", output="run")
+    >>> len(read_data(config).validation)
+    40
+    """
+    if isinstance(config, SpectrumTrainConfig):
+        return read_spectra(config)
+    if isinstance(config, DensityTrainConfig):
+        return read_density_parts(config)
+    assert isinstance(config, TrainConfig)
+    return read_parts(config)
 
 
 def _is_first() -> bool:

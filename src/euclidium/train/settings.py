@@ -41,6 +41,11 @@ class DataSettings(Section):
         "none", description="none: split at random; elements: every element in every part"
     )
     index: str = Field(":", description="structures of the training file to use, e.g. ':500'")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="learn from so few structures, drawn at random and repeated; null: from all",
+    )
     energy_key: str | None = Field(None, description="name of the energy in the files, eV")
     forces_key: str | None = Field(None, description="name of the forces, eV/Å")
     stress_key: str | None = Field(None, description="name of the stress, eV/Å³, tension positive")
@@ -182,6 +187,9 @@ class DensityLossSettings(Section):
     )
     points: int = Field(
         1500, ge=0, description="random points at which ∫|Δρ| is estimated; 0: not at all"
+    )
+    degrees: tuple[int, ...] | None = Field(
+        None, description="learn these degrees l, the others are as in isolated atoms; null: all"
     )
 
     @model_validator(mode="after")
