@@ -12,10 +12,26 @@ from euclidium.analyze.baselines import Guess as Guess
 from euclidium.analyze.baselines import Lookup as Lookup
 from euclidium.analyze.baselines import mean_spectrum as mean_spectrum
 from euclidium.analyze.baselines import nearest_compositions as nearest_compositions
+from euclidium.analyze.becke import becke_grid as becke_grid
+from euclidium.analyze.charges import AtomicCharges as AtomicCharges
+from euclidium.analyze.charges import hirshfeld as hirshfeld
 from euclidium.analyze.duplicates import Crystal as Crystal
 from euclidium.analyze.duplicates import identify as identify
+from euclidium.analyze.electrostatics import field_at as field_at
+from euclidium.analyze.electrostatics import fragment as fragment
+from euclidium.analyze.electrostatics import interaction_energy as interaction_energy
+from euclidium.analyze.electrostatics import potential_at as potential_at
 from euclidium.analyze.expression import Expression as Expression
 from euclidium.analyze.expression import Properties as Properties
+from euclidium.analyze.fields import density_at as density_at
+from euclidium.analyze.fields import density_by_degree as density_by_degree
+from euclidium.analyze.fields import epsilon as epsilon
+from euclidium.analyze.fields import epsilon_by_degree as epsilon_by_degree
+from euclidium.analyze.forces import ForceCalibration as ForceCalibration
+from euclidium.analyze.forces import calibrate_forces as calibrate_forces
+from euclidium.analyze.forces import electrostatic_forces as electrostatic_forces
+from euclidium.analyze.grids import grid_of as grid_of
+from euclidium.analyze.multipoles import multipoles as multipoles
 from euclidium.analyze.quasirandom import Quasirandom as Quasirandom
 from euclidium.analyze.quasirandom import special_quasirandom as special_quasirandom
 from euclidium.analyze.ranking import Ranked as Ranked
@@ -39,14 +55,18 @@ from euclidium.analyze.spectra import crystal_system as crystal_system
 from euclidium.analyze.spectra import evaluate_spectra as evaluate_spectra
 from euclidium.analyze.spectra import reduced_formula as reduced_formula
 from euclidium.analyze.spectra import wasserstein as wasserstein
+from euclidium.analyze.surfaces import Surface as Surface
+from euclidium.analyze.surfaces import surface_of as surface_of
 
 __all__ = [
     "AlloyCheck",
+    "AtomicCharges",
     "Calibration",
     "Crystal",
     "CrystalErrors",
     "CrystalFilter",
     "Expression",
+    "ForceCalibration",
     "Guess",
     "Lookup",
     "Prediction",
@@ -58,25 +78,41 @@ __all__ = [
     "ScreeningProgress",
     "Spectral",
     "SpectrumErrors",
+    "Surface",
     "Sweep",
     "auroc",
     "averaged",
+    "becke_grid",
+    "calibrate_forces",
     "check_alloy",
     "compare",
     "coverage",
     "crystal_system",
+    "density_at",
+    "density_by_degree",
+    "electrostatic_forces",
+    "epsilon",
+    "epsilon_by_degree",
     "evaluate_spectra",
+    "field_at",
+    "fragment",
     "from_frequencies",
+    "grid_of",
+    "hirshfeld",
     "identify",
+    "interaction_energy",
     "mean_spectrum",
     "misplaced",
+    "multipoles",
     "nearest_compositions",
+    "potential_at",
     "rank",
     "reduced_formula",
     "reliability",
     "roc",
     "screen",
     "special_quasirandom",
+    "surface_of",
     "sweep",
     "wasserstein",
     "write_table",

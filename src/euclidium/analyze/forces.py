@@ -79,6 +79,11 @@ def calibrate_forces(records: Iterable[DensityRecord]) -> ForceCalibration:
     It holds for densities of the same basis, fitted in the same way. Forces of the records in eV/Å.
 
     Raises ``DataError`` if no record has forces.
+
+    >>> from euclidium.atoms.density_file import embedded_densities
+    >>> calibration = calibrate_forces(embedded_densities("water")[:12:2])
+    >>> {z: len(weights) for z, weights in sorted(calibration.weights.items())}
+    {1: 3, 8: 6}
     """
     rows: dict[int, list[np.ndarray]] = {}
     wanted: dict[int, list[np.ndarray]] = {}

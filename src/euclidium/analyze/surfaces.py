@@ -16,7 +16,12 @@ MARGIN = 3.0  # Å of the grid beyond the atoms
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Triangles of a surface, Å, and the electrostatic potential at their corners, V."""
+    """Triangles of a surface, Å, and the electrostatic potential at their corners, V.
+
+    >>> corners = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    >>> Surface(corners, np.array([[0, 1, 2]]), np.array([0.3, 0.6, 0.6])).statistics()["mean"]
+    0.5
+    """
 
     vertices: Float[np.ndarray, "vertex 3"]
     triangles: Int[np.ndarray, "triangle 3"]

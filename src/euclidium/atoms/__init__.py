@@ -60,6 +60,9 @@ from euclidium.atoms.statistics import statistics as statistics
 from euclidium.atoms.structure import Structure as Structure
 from euclidium.atoms.supercells import compact_supercell as compact_supercell
 from euclidium.atoms.supercells import repeated as repeated
+from euclidium.atoms.volumetric import Volume as Volume
+from euclidium.atoms.volumetric import read_volume as read_volume
+from euclidium.atoms.volumetric import write_volume as write_volume
 
 __all__ = [
     "DataError",
@@ -79,6 +82,7 @@ __all__ = [
     "Split",
     "Statistics",
     "Structure",
+    "Volume",
     "atomic_number",
     "cached",
     "chemical_symbol",
@@ -109,6 +113,7 @@ __all__ = [
     "read_densities",
     "read_phonons",
     "read_structures",
+    "read_volume",
     "reference_energies",
     "repeated",
     "sample_points",
@@ -122,4 +127,5 @@ __all__ = [
     "write_densities",
     "write_graphs",
     "write_phonons",
+    "write_volume",
 ]

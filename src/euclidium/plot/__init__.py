@@ -10,6 +10,10 @@ from euclidium.plot.curves import heat_capacity as heat_capacity
 from euclidium.plot.curves import learning_curve as learning_curve
 from euclidium.plot.curves import parity as parity
 from euclidium.plot.curves import temperature as temperature
+from euclidium.plot.density import degree_errors as degree_errors
+from euclidium.plot.density import density_panel as density_panel
+from euclidium.plot.density import density_slice as density_slice
+from euclidium.plot.density import surface_potential as surface_potential
 from euclidium.plot.expansion import bulk_modulus as bulk_modulus
 from euclidium.plot.expansion import free_energies as free_energies
 from euclidium.plot.expansion import gruneisen_bands as gruneisen_bands
@@ -43,7 +47,10 @@ __all__ = [
     "bulk_modulus",
     "calibration_curve",
     "canvas",
+    "degree_errors",
+    "density_panel",
     "density_parity",
+    "density_slice",
     "dos",
     "energy_drift",
     "figure_html",
@@ -61,6 +68,7 @@ __all__ = [
     "report",
     "roc_curve",
     "spectrum",
+    "surface_potential",
     "temperature",
     "thermal_expansion",
     "write_report",
