@@ -41,10 +41,10 @@ class Lookup:
     Raises ``ValueError`` without records, or for more neighbours than records.
 
     >>> argon = Structure(np.array([18]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, bool))
-    >>> record = PhononRecord.of("argon", argon, PhononDOS(np.array([0.0, 50.0]), np.array([3.0])))
+    >>> record = PhononRecord.of("argon", argon, PhononDOS(np.array([2.5, 52.5]), np.array([3.0])))
     >>> (guess,) = Lookup([record], neighbors=1).predict([argon])
     >>> guess.sources, round(guess.dos.mean_frequency, 3)
-    (('argon',), 25.0)
+    (('argon',), 27.5)
     """
 
     def __init__(self, records: Sequence[PhononRecord], neighbors: int | None = None) -> None:
