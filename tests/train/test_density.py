@@ -1,21 +1,24 @@
 """The loss of densities measures how far they are apart, and training lowers it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from euclidium.atoms import DataError, Density, DensityBasis, DensityRecord, Structure, collate
-from euclidium.atoms.density import electrons_of
+from euclidium.atoms.density import degrees_of, electrons_of
 from euclidium.atoms.density_metric import density_metric
 from euclidium.atoms.density_points import function_values
 from euclidium.models.config import DensityConfig, NequIPConfig
-from euclidium.models.density import DensityPrediction
+from euclidium.models.density import DensityPrediction, flat
 from euclidium.train.density import (
     DensityTask,
     density_config,
     density_graph,
     learned_differences,
 )
+from euclidium.train.loss import total_loss
 from euclidium.train.settings import DensityLossSettings, DensitySettings
 from euclidium.units import BOHR, HARTREE
 
@@ -41,11 +44,12 @@ def record(seed: int, spin: bool = False) -> DensityRecord:
     )
 
 
-def task_and_graphs(*records: DensityRecord, **weights: float):
+def task_and_graphs(*records: DensityRecord, basis: DensityBasis = BASIS, **weights: float):
     settings = DensityLossSettings(**weights) if weights else ALL
     graphs = [density_graph(r, 4.0, settings, n) for n, r in enumerate(records)]
     spin = records[0].density.spin is not None
-    config = density_config(DensitySettings(network=SMALL, cutoff=4.0, head=4), BASIS, spin, graphs)
+    model = DensitySettings(network=SMALL, cutoff=4.0, head=4)
+    config = density_config(model, basis, spin, graphs)
     return DensityTask(config, settings, learned_differences(graphs, config)), graphs
 
 
@@ -63,7 +67,10 @@ def shifted(record: DensityRecord, change: np.ndarray) -> DensityPrediction:
 def test_the_terms_are_what_their_names_say():
     one = record(0)
     change = np.random.default_rng(5).normal(size=len(one.density.coefficients)) * 0.02
-    change[0] -= Density(one.density.structure, BASIS, change).electrons / electrons_of(BASIS, np.array([8]))[0]
+    change[0] -= (
+        Density(one.density.structure, BASIS, change).electrons
+        / electrons_of(BASIS, np.array([8]))[0]
+    )
     task, graphs = task_and_graphs(one)
     terms = {name: float(t.total) for name, t in task.loss(shifted(one, change), graphs[0]).items()}
     structure = one.density.structure
@@ -121,7 +128,7 @@ def test_training_lowers_the_loss_and_keeps_the_electrons():
 
 def test_a_new_model_begins_at_the_mean_of_the_data():
     records = [record(n) for n in range(6)]
-    task, graphs = task_and_graphs(*records, points=100)
+    task, _ = task_and_graphs(*records, points=100)
     head = task.build().heads[0]["1"]
     sizes = [BASIS.size(8), BASIS.size(8) + BASIS.size(1)]
     rows = [r.density.coefficients[start : start + 2] for r in records for start in sizes]
@@ -138,9 +145,48 @@ def test_functions_that_are_too_similar_get_a_sentence():
 
 
 def test_the_configuration_of_a_model():
-    config = density_config(
-        DensitySettings(mean_neighbors=7.0, network=SMALL), BASIS, False, []
-    )
+    config = density_config(DensitySettings(mean_neighbors=7.0, network=SMALL), BASIS, False, [])
     assert isinstance(config, DensityConfig)
     assert config.mean_neighbors == 7.0
     assert DensityBasis.from_json(config.basis) == BASIS
+
+
+def test_degrees_that_are_left_out_stay_those_of_isolated_atoms():
+    counts = {z: electrons_of(BASIS, np.array([z]))[:2] @ own[:2] for z, own in BASIS.atoms.items()}
+    atoms = {z: own * z / counts[z] for z, own in BASIS.atoms.items()}
+    neutral = replace(BASIS, atoms=atoms)
+    records = [replace(r, density=replace(r.density, basis=neutral)) for r in map(record, range(2))]
+    task, graphs = task_and_graphs(*records, basis=neutral, real_space=0.0, points=0)
+    settings = task.settings.model_copy(update={"degrees": (1,)})
+    part = DensityTask(task.config, settings, task.statistics)
+    torch.manual_seed(0)
+    model, batch = part.build(), collate(graphs)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = total_loss(part.loss(part.predict(model, batch), batch))
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+    isolated = neutral.superposition([8, 1, 1])
+    degrees = degrees_of(BASIS, np.array([8, 1, 1]))
+    with torch.no_grad():
+        found = part.predict(model, graphs[0])
+    values = flat(found.atoms, found.density, np.array([BASIS.size(z) for z in (8, 1, 1)])).numpy()
+    others = degrees != 1
+    assert values[others] == pytest.approx(isolated[others], abs=1e-7)
+    assert np.abs(values[~others]).max() > 1e-3
+
+
+def test_only_the_degrees_that_are_learned_count():
+    one = record(2)
+    degrees = degrees_of(BASIS, np.array([8, 1, 1]))
+    change = np.where(degrees == 2, 0.3, 0.0)
+    for learned, zero in (((0, 1), True), ((2,), False)):
+        task, graphs = task_and_graphs(one, real_space=1.0, overlap=1.0, points=2000)
+        settings = task.settings.model_copy(update={"degrees": learned})
+        part = DensityTask(task.config, settings, task.statistics)
+        loss = float(total_loss(part.loss(shifted(one, change), graphs[0])))
+        assert (loss == 0) == zero

@@ -4,10 +4,12 @@ import functools
 import operator
 
 import ase.io
+import numpy as np
 import pytest
 
 from euclidium.atoms.problem import DataError
-from euclidium.train.parts import read_parts
+from euclidium.train.config import ConfigError
+from euclidium.train.parts import limited, read_parts
 
 
 def test_parts_do_not_overlap(make_config):
@@ -74,3 +76,21 @@ def test_more_than_there_is(make_config):
 def test_a_wrong_key_for_a_label(make_config):
     with pytest.raises(DataError, match="dft_energy"):
         read_parts(make_config("data.energy_key=dft_energy"))
+
+
+def test_few_structures_are_repeated_and_among_more(make_config):
+    parts = read_parts(make_config("data.validation=2"))
+    few, more = (limited(parts, n, seed=3) for n in (3, 7))
+    assert len(few.train) == len(more.train) == len(parts.train) == 10
+    assert set(few.indices["train"]) < set(more.indices["train"]) < set(parts.indices["train"])
+    assert few.indices["validation"] == parts.indices["validation"]
+    counts = np.unique(few.train.indices, return_counts=True)[1]
+    assert sorted(counts.tolist()) == [3, 3, 4]
+    assert few.train.labels.keys() == parts.train.labels.keys()
+    assert set(limited(parts, 3, seed=4).indices["train"]) != set(few.indices["train"])
+
+
+def test_more_to_learn_from_than_there_is(make_config):
+    parts = read_parts(make_config("data.validation=2"))
+    with pytest.raises(ConfigError, match=r"data\.limit is 11, but there are 10 structures"):
+        limited(parts, 11, seed=0)

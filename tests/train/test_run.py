@@ -22,7 +22,7 @@ from euclidium.models.storage import describe, load
 from euclidium.train.config import ConfigError, load_config
 from euclidium.train.folder import RunError
 from euclidium.train.potential import evaluate
-from euclidium.train.run import train
+from euclidium.train.run import read_data, train
 from euclidium.train.state import TrainingError
 
 RUN = """
@@ -224,6 +224,30 @@ def test_the_time_is_limited(make_config):
     assert len(table(result.output)) == result.epochs == 1
     assert int(table(result.output)[0]["step"]) < 5  # in the middle of an epoch
     assert load(result.model_path).species == (18,)
+
+
+def test_a_watched_run_is_the_same_and_seen_from_the_start(make_config):
+    seen = []
+
+    def watch(training):
+        weights = [p.detach().clone() for p in training.model.parameters()]
+        seen.append((training.state.step, weights))
+
+    first = train(make_config("training.epochs=2"))
+    plain = load(first.model_path).state_dict()
+    config = make_config("training.epochs=2")
+    second = train(config, overwrite=True, watch=watch, parts=read_data(config))
+    watched = load(second.model_path).state_dict()
+    assert all(torch.equal(plain[name], watched[name]) for name in plain)
+    assert [step for step, _ in seen] == list(range(len(seen)))
+    assert len(seen) == 1 + first.history[-1]["step"]
+    assert all(not torch.equal(a, b) for a, b in zip(seen[0][1], seen[-1][1], strict=True))
+
+
+def test_a_limited_run_writes_what_it_learned_from(make_config):
+    result = train(make_config("data.limit=4", "training.epochs=1"))
+    splits = json.loads((result.output / "splits.json").read_text())
+    assert len(splits["train"]) == 4
 
 
 def test_progress_is_reported(make_config):
