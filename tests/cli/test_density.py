@@ -3,4 +3,4 @@ from euclidium.cli.density import density
 
 def test_verbs():
     names = [command.name for command in density.registered_commands]
-    assert {"predict", "fields"} <= set(names)
+    assert {"predict", "evaluate", "fields"} <= set(names)

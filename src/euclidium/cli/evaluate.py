@@ -94,11 +94,12 @@ def evaluate(
         if split is not None:
             raise ValueError(f"--split chooses among phonon spectra, but {model} is a potential")
         return _of_potential(opened, request, keys)
+    what = "densities" if isinstance(opened, DensityModel) else "phonon spectra"
     if keys != LabelKeys():
-        raise ValueError(f"{model} is no potential, whose labels have names: leave out the keys")
+        raise ValueError(f"{model} predicts {what}, which have one name: leave out the keys")
     if isinstance(opened, DensityModel):
         if split is not None or plot is not None:
-            raise ValueError(f"{model} predicts densities: leave out --split and --plot")
+            raise ValueError(f"{model} predicts {what}: leave out --split and --plot")
         return of_densities(opened, model, request.model, data)
     return _of_spectra(opened, request, split)
 

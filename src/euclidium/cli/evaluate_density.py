@@ -1,9 +1,13 @@
-"""``euclidium evaluate`` of a model of electron densities."""
+"""``euclidium density evaluate``, and ``euclidium evaluate`` of a model of electron densities."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from euclidium.cli.model import find_model, open_model
+from euclidium.cli.options import Device, DeviceOption, Model, Precision, PrecisionOption
 from euclidium.cli.progress import bar
 from euclidium.cli.report import Report, table
 
@@ -12,7 +16,33 @@ if TYPE_CHECKING:
     from euclidium.atoms.density import Density, DensityRecord
     from euclidium.models.density import DensityModel
 
-MOST = 12  # structures that are listed one by one
+
+def density_evaluate(
+    model: Model,
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A file of densities, ours or of a program that `data import` knows, or 'water', "
+            "the test part of the embedded set.",
+            metavar="DATA",
+        ),
+    ],
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.model,
+) -> Report:
+    """Measure the errors of predicted densities against labels.
+
+    ε = 100 ∫|Δρ| / N on a Becke grid, also of each degree alone and beside the floor of the labels;
+    electrons; dipoles.
+
+    Example: [bold]euclidium density evaluate water-density water[/bold]
+    """
+    from euclidium.models.density import DensityModel
+
+    opened = open_model(model, device, precision)
+    if not isinstance(opened, DensityModel):
+        raise ValueError(f"{model} predicts no electron densities: this command needs such a model")
+    return of_densities(opened, model, str(find_model(model)), data)
 
 
 def of_densities(model: "DensityModel", name: str, path: str, data: str) -> Report:

@@ -1,0 +1,117 @@
+"""What a predicted density saves: energies by one Kohn-Sham step, and cycles of self-consistency.
+
+    python benchmarks/density_scf.py --model water-density --clusters 8
+
+takes embedded water clusters of two to six molecules, predicts their densities, and compares, at
+the level of theory of the labels (PBE0/def2-SVP), the energy of one step with the self-consistent
+one, and the cycles from there with those from PySCF's own guess; beside it the same from the fitted
+labels and from isolated atoms. Needs the extra ``density``.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from euclidium.atoms import Density, DensityRecord, embedded_densities
+from euclidium.cli.model import find_model
+from euclidium.models import load
+from euclidium.simulate import scf_from
+from euclidium.units import HARTREE
+from harness import write_json
+
+METHOD, ORBITALS = "PBE0", "def2-SVP"
+
+
+@dataclass(frozen=True)
+class Start:
+    """A self-consistent calculation from one density."""
+
+    cluster: str
+    molecules: int
+    density: str
+    step_error: float  # mHa for each molecule
+    cycles: int
+    exchanges: int
+    default_cycles: int
+
+
+def main() -> None:
+    """Predict, compute, print."""
+    arguments = parsed()
+    torch.set_num_threads(arguments.threads)
+    model = load(find_model(arguments.model))
+    found: list[Start] = []
+    for record in chosen(arguments.clusters):
+        structure = record.density.structure
+        densities = {
+            "predicted": next(model.predict([structure])),
+            "label": record.density,
+            "isolated atoms": Density.superposition(structure, record.density.basis),
+        }
+        default = None
+        for name, density in densities.items():
+            restart = scf_from(density, METHOD, ORBITALS, compare=default is None)
+            default = restart.default_cycles if default is None else default
+            assert default is not None
+            molecules = structure.n_atoms // 3
+            error = (restart.step_energy - restart.energy) / HARTREE * 1000 / molecules
+            found.append(
+                Start(
+                    record.name,
+                    molecules,
+                    name,
+                    error,
+                    restart.cycles,
+                    restart.exchanges,
+                    default,
+                )
+            )
+            print(written(found[-1]), flush=True)
+    for name in ("predicted", "label", "isolated atoms"):
+        print(summary(name, [start for start in found if start.density == name]))
+    if arguments.json:
+        write_json(arguments.json, [asdict(start) for start in found])
+
+
+def chosen(n: int) -> list[DensityRecord]:
+    """Clusters of two to six molecules in turns."""
+    records = embedded_densities("water", "train") + embedded_densities("water", "test")
+    sizes = {m: [r for r in records if r.density.structure.n_atoms == 3 * m] for m in range(2, 7)}
+    return [sizes[2 + k % 5][-1 - k // 5] for k in range(n)]
+
+
+def written(start: Start) -> str:
+    """One line."""
+    return (
+        f"{start.cluster:10} {start.density:15} one step {start.step_error:8.4f} mHa a molecule, "
+        f"cycles {start.cycles} (+ {start.exchanges} exchange) against {start.default_cycles}"
+    )
+
+
+def summary(name: str, starts: Sequence[Start]) -> str:
+    """The mean of all clusters."""
+    error = np.mean([abs(start.step_error) for start in starts])
+    saved = 1 - sum(s.cycles for s in starts) / sum(s.default_cycles for s in starts)
+    work = sum(s.cycles + s.exchanges for s in starts) / sum(s.default_cycles for s in starts)
+    return (
+        f"{name}: {error:.4f} mHa a molecule, {saved:.0%} fewer cycles ({1 - work:.0%} with the "
+        "exchange matrices of the start)"
+    )
+
+
+def parsed() -> argparse.Namespace:
+    """The arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="water-density")
+    parser.add_argument("--clusters", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
