@@ -183,7 +183,7 @@ class DensityLossSettings(Section):
     )
     overlap: float = Field(0.0, ge=0, description="weight of ∫|Δρ|²/N, e/Å³")
     dipole: float = Field(
-        100.0, ge=0, description="weight of the square of the dipole's error / N, (e·Å)²"
+        2000.0, ge=0, description="weight of the square of the dipole's error / N, (e·Å)²"
     )
     points: int = Field(
         1500, ge=0, description="random points at which ∫|Δρ| is estimated; 0: not at all"
