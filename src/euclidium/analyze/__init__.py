@@ -15,6 +15,14 @@ from euclidium.analyze.baselines import nearest_compositions as nearest_composit
 from euclidium.analyze.becke import becke_grid as becke_grid
 from euclidium.analyze.charges import AtomicCharges as AtomicCharges
 from euclidium.analyze.charges import hirshfeld as hirshfeld
+from euclidium.analyze.degrees import DegreeErrors as DegreeErrors
+from euclidium.analyze.degrees import LayerSizes as LayerSizes
+from euclidium.analyze.degrees import atoms_errors as atoms_errors
+from euclidium.analyze.degrees import degree_errors as degree_errors
+from euclidium.analyze.degrees import layer_sizes as layer_sizes
+from euclidium.analyze.degrees import path_sizes as path_sizes
+from euclidium.analyze.degrees import size_by_degree as size_by_degree
+from euclidium.analyze.degrees import without_degree as without_degree
 from euclidium.analyze.duplicates import Crystal as Crystal
 from euclidium.analyze.duplicates import identify as identify
 from euclidium.analyze.electrostatics import field_at as field_at
@@ -31,6 +39,11 @@ from euclidium.analyze.forces import ForceCalibration as ForceCalibration
 from euclidium.analyze.forces import calibrate_forces as calibrate_forces
 from euclidium.analyze.forces import electrostatic_forces as electrostatic_forces
 from euclidium.analyze.grids import grid_of as grid_of
+from euclidium.analyze.learning_curves import Slope as Slope
+from euclidium.analyze.learning_curves import half_time as half_time
+from euclidium.analyze.learning_curves import learning_slope as learning_slope
+from euclidium.analyze.learning_curves import log_slope as log_slope
+from euclidium.analyze.learning_curves import matched_channels as matched_channels
 from euclidium.analyze.multipoles import multipoles as multipoles
 from euclidium.analyze.quasirandom import Quasirandom as Quasirandom
 from euclidium.analyze.quasirandom import special_quasirandom as special_quasirandom
@@ -65,9 +78,11 @@ __all__ = [
     "Crystal",
     "CrystalErrors",
     "CrystalFilter",
+    "DegreeErrors",
     "Expression",
     "ForceCalibration",
     "Guess",
+    "LayerSizes",
     "Lookup",
     "Prediction",
     "Properties",
@@ -76,10 +91,12 @@ __all__ = [
     "Ranking",
     "ScreeningPlan",
     "ScreeningProgress",
+    "Slope",
     "Spectral",
     "SpectrumErrors",
     "Surface",
     "Sweep",
+    "atoms_errors",
     "auroc",
     "averaged",
     "becke_grid",
@@ -88,6 +105,7 @@ __all__ = [
     "compare",
     "coverage",
     "crystal_system",
+    "degree_errors",
     "density_at",
     "density_by_degree",
     "electrostatic_forces",
@@ -98,22 +116,30 @@ __all__ = [
     "fragment",
     "from_frequencies",
     "grid_of",
+    "half_time",
     "hirshfeld",
     "identify",
     "interaction_energy",
+    "layer_sizes",
+    "learning_slope",
+    "log_slope",
+    "matched_channels",
     "mean_spectrum",
     "misplaced",
     "multipoles",
     "nearest_compositions",
+    "path_sizes",
     "potential_at",
     "rank",
     "reduced_formula",
     "reliability",
     "roc",
     "screen",
+    "size_by_degree",
     "special_quasirandom",
     "surface_of",
     "sweep",
     "wasserstein",
+    "without_degree",
     "write_table",
 ]

@@ -172,9 +172,10 @@ def half_times(result: CellResult, floor: bool = True) -> list[float | None]:
     >>> half_times(CellResult(Cell(0, 8, 30, 0), 9, "epsilon", "%", [1.0], dynamics=rows))
     [7.5]
     """
-    steps = np.array([float(row["step"]) for row in result.dynamics])
-    errors = np.array([row["by_degree"] for row in result.dynamics])
-    if errors.ndim < 2:
+    rows = [row for row in result.dynamics if "by_degree" in row]
+    steps = np.array([float(row["step"]) for row in rows])
+    errors = np.array([row["by_degree"] for row in rows])
+    if len(rows) == 0:
         return []
     return [half_time(steps, own, float(own[-1]) if floor else 0.0) for own in errors.T]
 

@@ -20,6 +20,12 @@ from euclidium.plot.expansion import gruneisen_bands as gruneisen_bands
 from euclidium.plot.expansion import gruneisen_points as gruneisen_points
 from euclidium.plot.expansion import heat_conduction as heat_conduction
 from euclidium.plot.expansion import thermal_expansion as thermal_expansion
+from euclidium.plot.hierarchy import errors_by_degree as errors_by_degree
+from euclidium.plot.hierarchy import errors_through_training as errors_through_training
+from euclidium.plot.hierarchy import knock_outs as knock_outs
+from euclidium.plot.hierarchy import learning_curves as learning_curves
+from euclidium.plot.hierarchy import path_weights as path_weights
+from euclidium.plot.hierarchy import sizes_through_training as sizes_through_training
 from euclidium.plot.page import Fact as Fact
 from euclidium.plot.page import Picture as Picture
 from euclidium.plot.page import Section as Section
@@ -53,20 +59,26 @@ __all__ = [
     "density_slice",
     "dos",
     "energy_drift",
+    "errors_by_degree",
+    "errors_through_training",
     "figure_html",
     "free_energies",
     "gruneisen_bands",
     "gruneisen_points",
     "heat_capacity",
     "heat_conduction",
+    "knock_outs",
     "learning_curve",
+    "learning_curves",
     "measured_parity",
     "parity",
+    "path_weights",
     "periodic_table",
     "quartile_panel",
     "ranking_bars",
     "report",
     "roc_curve",
+    "sizes_through_training",
     "spectrum",
     "surface_potential",
     "temperature",

@@ -24,6 +24,7 @@ from euclidium.train.metrics import Row as Row
 from euclidium.train.potential import PotentialTask as PotentialTask
 from euclidium.train.potential import evaluate as evaluate
 from euclidium.train.result import Result as Result
+from euclidium.train.run import read_data as read_data
 from euclidium.train.run import train as train
 from euclidium.train.settings import RunConfig as RunConfig
 from euclidium.train.settings import SpectrumTrainConfig as SpectrumTrainConfig
@@ -59,6 +60,7 @@ __all__ = [
     "forces_term",
     "load_config",
     "penalty",
+    "read_data",
     "render_config",
     "render_defaults",
     "spectrum_graph",

@@ -239,9 +239,16 @@ def density_graph(
 
 
 def _root(record: DensityRecord, metric: Metric) -> Float[Tensor, "function function"]:
-    """U with UᵀU the matrix of a metric."""
+    """U with UᵀU the matrix of a metric.
+
+    In a small cell sums of wide functions over the lattice are the same on all atoms, or nothing:
+    then the matrix is singular, and what rounding makes of its zeros is left out.
+    """
     density = record.density
     matrix = density_metric(density.structure, density.basis, metric)
+    if density.structure.pbc.any():
+        squares, axes = torch.linalg.eigh(matrix)
+        return squares.clamp_min(0.0).sqrt()[:, None] * axes.T
     found, problem = torch.linalg.cholesky_ex(matrix)
     if problem:
         raise DataError(

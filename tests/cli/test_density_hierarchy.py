@@ -1,0 +1,136 @@
+"""A study of a few small trainings: it ends, goes on, and says what its files say."""
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.density import Density, DensityRecord, electrons_of
+from euclidium.atoms.density_file import write_densities
+from euclidium.atoms.structure import Structure
+from euclidium.cli.density_hierarchy import is_due
+
+SHELLS = {1: ((0, 0.8), (1, 0.9), (2, 1.0))}
+ONE = 1 / electrons_of(DensityBasis("small", SHELLS), np.array([1]))[0]  # of an atom's electron
+BASIS = DensityBasis("small", SHELLS, {1: np.array([ONE])})
+CONFIG = """
+data: {train: densities.npz, validation: 2, test: 3}
+task: density
+output: study
+model: {cutoff: 3.0, head: 4, network: {channels: 4, lmax: 1, edge_lmax: 2, layers: 2}}
+loss: {points: 200, coulomb: 0.0}
+training: {epochs: 2, batch_size: 4, accelerator: cpu}
+logging: {tensorboard: false}
+"""
+GRID = ("--degrees", "0,1", "--sizes", "2,6", "--seeds", "1")
+
+
+def record(seed: int) -> DensityRecord:
+    """Three hydrogen atoms: electrons go to the last, dipoles point away from the neighbours."""
+    rng = np.random.default_rng(seed)
+    positions = np.array([[0.0, 0, 0], [0.9, 0, 0], [0.2, 0.9, 0.1]])
+    positions += rng.normal(scale=0.08, size=(3, 3))
+    rows = np.zeros((3, 9))
+    rows[:, 0] = ONE * np.array([0.9, 1.0, 1.1])
+    for n, place in enumerate(positions):
+        away = place - np.delete(positions, n, axis=0)
+        rows[n, 1:4] = 0.1 * (away / np.square(away).sum(axis=1, keepdims=True)).sum(axis=0)
+    structure = Structure(np.ones(3, dtype=np.int64), positions)
+    return DensityRecord(f"h3-{seed}", Density(structure, BASIS, rows.ravel()))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    made = tmp_path_factory.mktemp("study")
+    write_densities(made / "densities.npz", [record(n) for n in range(11)])
+    (made / "study.yaml").write_text(CONFIG)
+    return made
+
+
+def test_a_study_of_densities(answer, folder):
+    found = answer("density", "hierarchy", folder / "study.yaml", *GRID)
+    study = folder / "study"
+    cells = sorted(path.parent.name for path in study.glob("*/hierarchy.json"))
+    assert found["trainings"] == len(cells) == 4 + 2
+    whole = {(c["matched"], c["lmax"]): c for c in found["curves"]}
+    assert set(whole) == {(False, 0), (False, 1), (True, 0), (True, 1)}
+    assert whole[True, 0]["channels"] > 4
+    near, wanted = whole[True, 0]["parameters"], whole[False, 1]["parameters"]
+    assert abs(near - wanted) < abs(whole[False, 0]["parameters"] - wanted)
+    one = json.loads((study / "l1-c4-n6-s0" / "hierarchy.json").read_text())
+    assert found["by_degree"]["1"] == pytest.approx(one["by_degree"])
+    assert len(one["errors"]) == 3
+    assert found["without_degree"]["1"]["none"] == pytest.approx(np.mean(one["errors"]))
+    assert found["without_degree"]["1"]["0"] != found["without_degree"]["1"]["none"]
+    splits = json.loads((study / "l1-c4-n2-s0" / "splits.json").read_text())
+    assert len(splits["train"]) == 2
+    page = (study / "hierarchy.html").read_text()
+    assert "What each degree is good for" in page
+    assert "http" not in page
+    assert len(list((study / "figures").glob("*.png"))) == 8
+
+
+def test_a_degree_that_is_learned_alone(answer, folder):
+    words = ("--degrees", "1", "--sizes", "6", "--seeds", "1", "--fixed", "--outputs", "1")
+    found = answer("density", "hierarchy", folder / "study.yaml", *words)
+    one = json.loads((folder / "study" / "l1-c4-n6-s0-o1" / "hierarchy.json").read_text())
+    assert found["alone"] == {"1": {"1": pytest.approx(one["by_degree"][1])}}
+    isolated = found["isolated_atoms"]["by_degree"]
+    assert [one["by_degree"][l] for l in (0, 2)] == pytest.approx([isolated[l] for l in (0, 2)])
+
+
+def test_a_study_goes_on_where_it_was(answer, folder):
+    """Finished trainings stay; one that was interrupted, or lost its measurements, is completed."""
+    grid = ("--degrees", "0,1", "--sizes", "6", "--seeds", "1", "--fixed")
+    first = answer("density", "hierarchy", folder / "study.yaml", *grid)
+    study = folder / "study"
+    untouched = (study / "l0-c4-n6-s0" / "last.ckpt").stat().st_mtime_ns
+    shutil.rmtree(study / "l1-c4-n6-s0")
+    again = answer("density", "hierarchy", folder / "study.yaml", *grid)
+    assert again == first
+    (study / "l1-c4-n6-s0" / "hierarchy.json").unlink()
+    (study / "l1-c4-n6-s0" / "metrics.json").unlink()
+    assert answer("density", "hierarchy", folder / "study.yaml", *grid) == first
+    assert (study / "l0-c4-n6-s0" / "last.ckpt").stat().st_mtime_ns == untouched
+
+
+def test_a_study_of_a_potential(answer, tmp_path):
+    (tmp_path / "si.yaml").write_text(
+        "data: {train: silicon, validation: 2, test: 2, index: ':8'}\ntask: potential\n"
+        "output: study\nmodel: {cutoff: 4.0, network: {channels: 4, lmax: 1, layers: 2}}\n"
+        "training: {epochs: 1, accelerator: cpu}\nlogging: {tensorboard: false}\n"
+    )
+    grid = ("--degrees", "0,1", "--sizes", "4", "--seeds", "1", "--fixed")
+    found = answer("density", "hierarchy", tmp_path / "si.yaml", *grid)
+    assert found["quantity"] == "forces"
+    assert found["trainings"] == 2
+    assert found["without_degree"]["1"]["1"] != found["without_degree"]["1"]["none"]
+    assert found["by_degree"] == {"0": [], "1": []}
+    rows = json.loads((tmp_path / "study" / "l1-c4-n4-s0" / "dynamics.json").read_text())
+    assert rows[0]["step"] == 0
+    assert set(rows[0]["features"][0]) == {"0", "1"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--degrees", "a"), "--degrees are numbers between commas, such as 0,1,2, got 'a'"),
+        (("--sizes", "99"), "data.limit is 99, but there are 6 structures"),
+    ],
+)
+def test_what_cannot_be_studied(run, folder, words, sentence):
+    result = run("density", "hierarchy", folder / "study.yaml", "output=other", *words)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+def test_measurements_are_dense_at_the_start():
+    due = [step for step in range(1001) if is_due(step, 1000)]
+    assert due[:6] == [0, 1, 2, 3, 4, 5]
+    assert due[-1] == 1000
+    assert len(due) < 30
+    assert max(b / a for a, b in itertools.pairwise(due[5:])) < 1.5
