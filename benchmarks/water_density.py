@@ -109,7 +109,7 @@ def shipped(
 
 def measured(model: DensityModel, records: Sequence[DensityRecord]) -> DensityErrors:
     """The errors on some records."""
-    return evaluate_densities(model.predict(r.density.structure for r in records), records)
+    return evaluate_densities(model.predict(r.structure for r in records), records)
 
 
 PROVENANCE = {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from euclidium.atoms import (
     DensityRecord,
     Structure,
     embedded_densities,
+    read_densities,
     write_densities,
 )
 from euclidium.atoms.basis import DensityBasis
@@ -57,6 +59,20 @@ def test_a_model_that_knows_nothing_gives_isolated_atoms(
 
 def test_the_name_of_the_embedded_set_is_its_test():
     assert len(open_densities("water")) == 16
+
+
+def test_ions_have_their_charge(
+    untrained: Path, tmp_path: Path, answer: Callable[..., dict[str, Any]]
+):
+    """A model is asked for it, on the command line and by labels that are charged."""
+    atoms = embedded_densities("water", "train")[0].density.structure.to_ase()
+    ase.io.write(tmp_path / "w.xyz", atoms, plain=True)
+    words = ("density", "predict", untrained, tmp_path / "w.xyz", "--charge", 1)
+    found = answer(*words, "-o", tmp_path / "ion.npz")
+    assert found["electrons"] == pytest.approx(9.0, abs=1e-9)
+    (record,) = read_densities(tmp_path / "ion.npz")
+    assert record.charge == 1
+    assert answer("evaluate", untrained, tmp_path / "ion.npz")["eps_fit"] < 1e-4
 
 
 def test_options_of_other_models_are_refused(

@@ -150,6 +150,22 @@ class DensityRecord:
                     f"{self.name}: {name} has the shape {value.shape}, expected {shape}"
                 )
 
+    @property
+    def structure(self) -> Structure:
+        """The atoms, with their charge and number of unpaired electrons as labels, as models ask.
+
+        >>> basis = DensityBasis("one", {1: ((0, 0.5),)})
+        >>> proton = Structure(np.array([1]), np.zeros((1, 3)))
+        >>> record = DensityRecord("proton", Density(proton, basis, np.zeros(1)), charge=1)
+        >>> record.structure.labels
+        {'charge': array(1.), 'spin': array(0.)}
+        """
+        density = self.density
+        charges = electrons_of(density.basis, density.structure.species)
+        unpaired = 0.0 if density.spin is None else round(float(charges @ density.spin))
+        labels = {"charge": np.array(float(self.charge)), "spin": np.array(float(unpaired))}
+        return replace(density.structure, labels={**density.structure.labels, **labels})
+
 
 def electrons_of(basis: DensityBasis, species: np.ndarray) -> Float[np.ndarray, " function"]:
     """∫χ of each function of the atoms, nonzero for l = 0: electrons per unit of coefficient.

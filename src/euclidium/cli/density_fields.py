@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from euclidium.cli.bands import PICTURES
-from euclidium.cli.density_predict import COEFFICIENTS, predicted
+from euclidium.cli.density_predict import COEFFICIENTS, Charge, Unpaired, predicted
 from euclidium.cli.files import check_new, replacing
 from euclidium.cli.options import Device, DeviceOption, Force, Frame
 from euclidium.cli.report import Report, table
@@ -40,6 +40,8 @@ def density_fields(
         float, typer.Option(help="Value of the density on the surface, e/bohr³.")
     ] = 0.002,
     spacing: Annotated[float, typer.Option(help="Of the grid of the surface, Å.")] = 0.2,
+    charge: Charge = 0,
+    spin: Unpaired = 0,
     frame: Frame = -1,
     force: Force = False,
     device: DeviceOption = Device.cpu,
@@ -54,7 +56,7 @@ def density_fields(
     if output.suffix not in PICTURES:
         raise ValueError(f"a picture ends with {', '.join(PICTURES)}, got {output.name}")
     check_new(output, force)
-    density = _density(source, structure, frame, device)
+    density = _density(source, structure, frame, device, charge, spin)
     document: dict[str, Any] = {"formula": density.structure.formula, "charge": density.charge}
     view: list[Any] = []
     charges = _charges(density)
@@ -81,12 +83,14 @@ def density_fields(
     return Report(document, (*view, f"picture: {output}"))
 
 
-def _density(source: str, structure: Path | None, frame: int, device: Device) -> "Density":
+def _density(
+    source: str, structure: Path | None, frame: int, device: Device, charge: int, spin: int
+) -> "Density":
     """A density of a file, or one that a model predicts."""
     if not source.endswith(COEFFICIENTS):
         if structure is None:
             raise ValueError(f"give a structure for the model {source}, or a file of densities")
-        return predicted(source, structure, frame, device)
+        return predicted(source, structure, frame, device, charge, spin)
     if structure is not None:
         raise ValueError(f"{source} holds densities with their atoms: leave {structure} out")
     from euclidium.atoms.density_file import read_densities

@@ -1,8 +1,10 @@
 """``euclidium density predict``: the electron density of a structure, as a file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from euclidium.cli.files import check_new
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from euclidium.atoms.density import Density
 
 Spacing = Annotated[float, typer.Option(help="Distance of the points of a grid, at most, Å.")]
+Charge = Annotated[int, typer.Option(help="Charge of the whole, e.")]
+Unpaired = Annotated[int, typer.Option(help="Number of unpaired electrons.")]
 Margin = Annotated[float, typer.Option(help="How far the grid of a molecule extends, Å.")]
 COEFFICIENTS = ".npz"
 
@@ -27,6 +31,8 @@ def density_predict(
             "--output", "-o", help="rho.cube, rho.xsf, CHGCAR, or rho.npz for the coefficients."
         ),
     ] = Path("density.npz"),
+    charge: Charge = 0,
+    spin: Unpaired = 0,
     spacing: Spacing = 0.1,
     margin: Margin = 3.0,
     frame: Frame = -1,
@@ -46,7 +52,7 @@ def density_predict(
     if output.suffix != COEFFICIENTS and volume_format(output) is None:
         raise ValueError(f"{output.name} is no density: end it with .cube, .xsf or .npz, or CHGCAR")
     check_new(output, force)
-    found = predicted(model, structure, frame, device)
+    found = predicted(model, structure, frame, device, charge, spin)
     document: dict[str, Any] = {
         "formula": found.structure.formula,
         "n_atoms": found.structure.n_atoms,
@@ -72,7 +78,9 @@ def density_predict(
     return Report(document, (made, f"density: {output}"))
 
 
-def predicted(name: str, path: Path, frame: int, device: Device) -> "Density":
+def predicted(
+    name: str, path: Path, frame: int, device: Device, charge: int = 0, spin: int = 0
+) -> "Density":
     """The density that a model predicts for a structure of a file.
 
     Raises ``ValueError`` for a model of another kind.
@@ -83,7 +91,9 @@ def predicted(name: str, path: Path, frame: int, device: Device) -> "Density":
     model: Any = open_model(str(find_model(name)), device)
     if not hasattr(model, "predict"):
         raise ValueError(_other(name))
-    found = next(iter(model.predict([next(read_structures(path, frame, keys=None))])))
+    labels = {"charge": np.array(float(charge)), "spin": np.array(float(spin))}
+    structure = replace(next(read_structures(path, frame, keys=None)), labels=labels)
+    found = next(iter(model.predict([structure])))
     if not isinstance(found, Density):
         raise ValueError(_other(name))
     return found

@@ -54,7 +54,7 @@ def of_densities(model: "DensityModel", name: str, path: str, data: str) -> Repo
     with bar(f"evaluating {len(records)} densities", total=len(records)) as shown:
 
         def watched() -> "Iterator[Density]":
-            for density in model.predict(record.density.structure for record in records):
+            for density in model.predict(record.structure for record in records):
                 shown.advance()
                 yield density
 

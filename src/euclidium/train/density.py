@@ -17,7 +17,7 @@ from euclidium.atoms.density_points import function_values, sample_points
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.problem import DataError
 from euclidium.models.config import DensityConfig
-from euclidium.models.density import DensityHead, DensityModel, DensityPrediction, flat
+from euclidium.models.density import DensityHead, DensityModel, DensityPrediction, counts, flat
 from euclidium.models.storage import save
 from euclidium.train.loss import Term
 from euclidium.train.metrics import Errors, Quantity
@@ -216,13 +216,8 @@ def density_graph(
     density = record.density
     structure, basis = density.structure, density.basis
     charges = electrons_of(basis, structure.species)
-    spin = None if density.spin is None else float(charges @ density.spin)
-    numbers = {
-        "charge": float(record.charge),
-        "spin": spin or 0.0,
-        "electrons": density.electrons,
-    }
-    labels = {k: torch.tensor([value], dtype=torch.float64) for k, value in numbers.items()}
+    labels = counts(record.structure)
+    labels["electrons"] = torch.tensor([density.electrons], dtype=torch.float64)
     labels["coefficients"] = torch.from_numpy(np.array(density.coefficients))
     labels["charges"] = torch.from_numpy(charges)
     labels["moments"] = torch.from_numpy(moments_of(basis, structure))
