@@ -80,8 +80,11 @@ def test_the_quick_tour(tmp_path: Path, answer: Callable[..., dict[str, Any]]):
     assert vibrating["lattice_constant_A"] == pytest.approx(5.397, rel=0.02)
     assert found["spectra"]["crystals"]["cv300_mae"] < 1.5
     assert found["spectra"]["alloys"]["cv300_mae"] < 2.0
+    water = found["density"]
+    assert water["eps_fit"] < 0.4 * water["eps_superposition"]
+    assert water["electrons_error"] < 1e-9
     text = page.read_text()
-    assert text.count("<svg") == 8
+    assert text.count("<svg") + text.count("<img") == 11
     assert not re.search(r'(src|href)="(?!#|data:)', text)  # needs nothing but itself
     assert len(CHAPTERS) + 1 == text.count("<section")
     assert load(found["model"]).species == (14,)

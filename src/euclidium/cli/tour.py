@@ -13,6 +13,7 @@ from euclidium.cli.info import versions
 from euclidium.cli.options import Force
 from euclidium.cli.progress import note
 from euclidium.cli.report import Report, number, table
+from euclidium.cli.tour_density import density
 from euclidium.cli.tour_dynamics import dynamics
 from euclidium.cli.tour_phonons import phonons
 from euclidium.cli.tour_potential import potential
@@ -26,14 +27,15 @@ CHAPTERS: tuple[tuple[str, Callable[[Tour], Chapter]], ...] = (
     ("molecular dynamics with it", dynamics),
     ("phonons, beside the first-principles ones", phonons),
     ("spectra of crystals, straight from their atoms", spectra),
+    ("electron densities of water", density),
 )
 
-TITLE = "Silicon, learned and set in motion"
+TITLE = "Crystals and molecules, learned and set in motion"
 SUMMARY = """
 In {minutes}, on one core of this computer, `euclidium tour` trained a neural network on
 first-principles calculations of silicon, tested it, let a crystal move with it, computed how the
-crystal vibrates and takes up heat, and predicted the spectra of others straight from their atoms.
-Everything below was made by that one command.
+crystal vibrates and takes up heat, predicted the spectra of others straight from their atoms, and
+learned where the electrons of water are. Everything below was made by that one command.
 """
 QUICK = """
 This was the quick tour, with a fraction of the data and of the steps: its numbers show that
@@ -48,6 +50,10 @@ COMMANDS = (
     ("`euclidium md {model} crystal.cif --supercell 3 3 3`", "moves a crystal of your own"),
     ("`euclidium phonons {model} crystal.cif`", "computes its phonons"),
     ("`euclidium phonons predict crystal.cif`", "predicts its spectrum in a second"),
+    (
+        "`euclidium density predict water-density water.xyz -o rho.cube`",
+        "predicts the electrons of molecules of water",
+    ),
     ("`euclidium info {model}`", "says how the potential was made"),
     ("`euclidium train settings.yaml`", "trains on your own data"),
 )
