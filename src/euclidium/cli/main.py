@@ -144,7 +144,9 @@ def main() -> None:
     try:
         app(prog_name="euclidium")
     finally:
-        gc.freeze()  # or Python looks through all objects once more as it ends
+        # or Python looks through all objects once more as it ends; Triton would report them as lost
+        if "triton" not in sys.modules:
+            gc.freeze()
 
 
 if __name__ == "__main__":
