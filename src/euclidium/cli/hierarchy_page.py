@@ -228,6 +228,9 @@ def _learning(results: "Sequence[CellResult]") -> "Picture":
         learning_curves(lines, quantity, title, own)
         if own is not axes[0]:
             own.set_ylabel("")
+        legend = own.get_legend()
+        if own is not axes[-1] and legend is not None:
+            legend.remove()  # one is enough
     caption = "Error against the number of structures to learn from."
     return Picture(axes[0].figure, caption)  # type: ignore[arg-type]
 

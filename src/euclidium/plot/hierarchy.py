@@ -44,7 +44,9 @@ def learning_curves(
     axes.set_xticks(shown, [str(size) for size in shown])
     axes.xaxis.set_minor_locator(NullLocator())
     _plain_logarithm(axes)
-    axes.legend(title="hidden features", title_fontsize=9)
+    axes.legend(
+        title="hidden\nfeatures", title_fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5)
+    )
     return axes
 
 
@@ -270,7 +272,7 @@ def _plain_logarithm(axes: Axes) -> None:
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     parts: Sequence[float] = TICKS
     if high / low < 6:
-        parts = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+        parts = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8)
     ticks = [t * 10.0**n for n in decades for t in parts]
     ticks = [tick for tick in ticks if low <= tick <= high]
     axes.set_yticks(ticks)
