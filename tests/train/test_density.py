@@ -190,3 +190,18 @@ def test_only_the_degrees_that_are_learned_count():
         part = DensityTask(task.config, settings, task.statistics)
         loss = float(total_loss(part.loss(shifted(one, change), graphs[0])))
         assert (loss == 0) == zero
+
+
+def test_the_overlap_of_a_small_crystal_may_be_singular():
+    wide = DensityBasis("wide", {3: ((0, 1.0), (0, 0.04), (1, 0.9), (1, 0.06))}, {3: np.zeros(2)})
+    places = np.array([[0.0, 0, 0], [1.3, 1.3, 1.4]])
+    structure = Structure(np.array([3, 3]), places, 2.7 * np.eye(3), np.ones(3, dtype=bool))
+    matrix = density_metric(structure, wide, "overlap").numpy()
+    assert np.linalg.eigvalsh(matrix).min() < 1e-7
+    one = DensityRecord("Li2", Density(structure, wide, np.ones(16)))
+    change = np.random.default_rng(1).normal(size=16)
+    weights = {"real_space": 0.0, "coulomb": 0.0, "dipole": 0.0, "overlap": 1.0, "points": 0}
+    settings = DensityLossSettings(**weights)
+    factor = density_graph(one, 4.0, settings).labels["overlap"].view(16, 16).double().numpy()
+    wanted = change @ matrix @ change
+    assert np.square(factor @ change).sum() == pytest.approx(wanted, rel=1e-5)

@@ -23,6 +23,9 @@ from euclidium.analyze.degrees import layer_sizes as layer_sizes
 from euclidium.analyze.degrees import path_sizes as path_sizes
 from euclidium.analyze.degrees import size_by_degree as size_by_degree
 from euclidium.analyze.degrees import without_degree as without_degree
+from euclidium.analyze.density_fit import fit_atoms as fit_atoms
+from euclidium.analyze.density_fit import fit_volume as fit_volume
+from euclidium.analyze.density_fit import volume_error as volume_error
 from euclidium.analyze.duplicates import Crystal as Crystal
 from euclidium.analyze.duplicates import identify as identify
 from euclidium.analyze.electrostatics import field_at as field_at
@@ -113,6 +116,8 @@ __all__ = [
     "epsilon_by_degree",
     "evaluate_spectra",
     "field_at",
+    "fit_atoms",
+    "fit_volume",
     "fragment",
     "from_frequencies",
     "grid_of",
@@ -139,6 +144,7 @@ __all__ = [
     "special_quasirandom",
     "surface_of",
     "sweep",
+    "volume_error",
     "wasserstein",
     "without_degree",
     "write_table",

@@ -40,7 +40,7 @@ ARRAYS = (
     *("species", "positions", "cells", "pbc", "atom_offset", "coefficients", "function_offset"),
     *("spin", "forces", "dipole"),
 )
-LARGE = "large.npz"
+CRYSTALS = "crystals"
 JFIT = "def2-universal-jfit"
 
 
@@ -97,7 +97,8 @@ def embedded_densities(
 ) -> list[DensityRecord]:
     """The electron densities of a part of an embedded data set: ``water``, ``train`` or ``test``.
 
-    Parts of water are ``train`` (one to four molecules), ``test`` (five and six) and ``large``.
+    Parts of water are ``train`` (one to four molecules), ``test`` (five and six) and ``large``;
+    those of ``crystals`` are ``train`` and ``test``, of valence electrons, smooth at the nuclei.
     Energies in eV, forces in eV/Å, dipoles in e·Å, the error of the fit in percent.
 
     Raises ``DataError`` for a set or a part that has no densities, or a file that was altered.
@@ -106,8 +107,8 @@ def embedded_densities(
     >>> len(records), records[0].density.structure.formula
     (16, 'H10O5')
     """
-    if part == "large":
-        return read_densities(embedded_file(name, LARGE, root))
+    if name == CRYSTALS or part == "large":
+        return read_densities(embedded_file(name, f"{part}.npz", root))
     curves = embedded_file(name, "densities.npz", root)
     found = read(embedded_file(name, f"{part}.extxyz.xz", root), labels={"dipole": "dipole"})
     structures = list(found)

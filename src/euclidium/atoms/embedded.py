@@ -11,6 +11,7 @@ from euclidium.atoms.reader import read
 from euclidium.atoms.structure import Structure
 
 SUMS = "SHA256SUMS"
+STRUCTURES = "train.extxyz.xz"
 PHONONS = "phonons"
 CURVES = ("structures.jsonl.xz", "dos.npz")  # of a set of phonons, which has no parts to train on
 
@@ -18,12 +19,13 @@ CURVES = ("structures.jsonl.xz", "dos.npz")  # of a set of phonons, which has no
 def embedded_names(root: Path | None = None) -> list[str]:
     """Names of the data sets of structures in the package, or in another folder ``root``.
 
-    That of phonons is not among them: see :func:`embedded_phonons`.
+    Sets without structures to train a potential on are not among them: see
+    :func:`embedded_phonons` and :func:`~euclidium.atoms.density_file.embedded_densities`.
 
     >>> embedded_names(Path("no such folder"))
     []
     """
-    return [name for name in _all_names(root) if name != PHONONS]
+    return [name for name in _all_names(root) if STRUCTURES in _sums(_root(root) / name / SUMS)]
 
 
 def embedded(name: str, split: str = "train", root: Path | None = None) -> list[Structure]:

@@ -1,0 +1,218 @@
+"""Gaussians fitted to the density of a crystal on a grid, as plane-wave programs give it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Complex, Float
+from scipy.special import gamma
+
+from euclidium.analyze.fields import density_at
+from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.density import Density, DensityRecord, electrons_of
+from euclidium.atoms.problem import DataError
+from euclidium.atoms.structure import Structure
+from euclidium.atoms.volumetric import Volume
+from euclidium.o3.harmonics import spherical_harmonics
+from euclidium.units import BOHR
+
+RIDGE = 1e-6  # of the norm of a function
+NEGLIGIBLE = 1e-14  # of the overlap of two functions, where its Fourier series ends
+CHUNK = 4096  # waves at once
+
+
+def fit_volume(
+    volume: Volume, basis: DensityBasis, ridge: float = RIDGE, name: str = ""
+) -> DensityRecord:
+    """The Gaussians that come nearest to the density of a crystal, and what they miss.
+
+    min over c of  ∫(ρ − Σ c χ)² d³r + ridge |c − c⁰|²   with  ∫ Σ c χ = ∫ρ
+
+    The integral is over a cell, the Gaussians are summed over the lattice, and c⁰ are the isolated
+    atoms of the basis, or zero where it has none: they settle what the density does not, because
+    wide functions on neighbouring atoms do the same. The density between the points of the grid is
+    its Fourier series. ``fit_error`` of the record is :func:`volume_error`, in percent. A density
+    of spin is fitted too.
+
+    Raises ``DataError`` for a grid that is not the cell of a crystal, and an element that the basis
+    lacks.
+
+    >>> cell = 4 * np.eye(3)
+    >>> atom = Structure(np.array([3]), np.zeros((1, 3)), cell, np.ones(3, dtype=bool))
+    >>> volume = Volume(atom, np.full((8, 8, 8), 2 / 64), cell, np.zeros(3))
+    >>> basis = DensityBasis("wide", {3: ((0, 0.1),)})
+    >>> round(fit_volume(volume, basis).density.electrons, 9)
+    2.0
+    """
+    _check(volume)
+    structure = volume.structure
+    isolated = np.zeros(basis.offsets(structure.species.tolist())[-1])
+    if set(structure.species.tolist()) <= basis.atoms.keys():
+        isolated = basis.superposition(structure.species.tolist())
+    matrix = overlaps(structure, basis)
+    charges = electrons_of(basis, structure.species)
+    found = []
+    for values, start in ((volume.values, isolated), (volume.spin, np.zeros_like(isolated))):
+        if values is not None:
+            total = float(values.mean()) * volume.volume
+            wanted = projections(replace(volume, values=values, spin=None), basis)
+            found.append(_nearest(matrix, wanted, charges, total, start, ridge))
+    density = Density(structure, basis, found[0], found[1] if len(found) > 1 else None)
+    info = {"metric": "overlap", "ridge": ridge, "grid": list(volume.values.shape)}
+    return DensityRecord(name, density, fit_error=volume_error(density, volume), info=info)
+
+
+def fit_atoms(volumes: Iterable[Volume], basis: DensityBasis, ridge: float = RIDGE) -> DensityBasis:
+    """The basis with spherical atoms, whose superposition comes nearest to some densities.
+
+    The atoms of an element have the same coefficients in all crystals, which count alike for each
+    electron. Densities of valence electrons alone have no isolated atoms to begin with.
+
+    Raises ``DataError`` as :func:`fit_volume` does, and for no densities.
+
+    >>> fit_atoms([], DensityBasis("one", {1: ((0, 0.5),)}))
+    Traceback (most recent call last):
+    euclidium.atoms.problem.DataError: there are no densities to fit atoms to
+    """
+    round_ones = {z: tuple(s for s in basis.of(z) if s[0] == 0) for z in basis.elements}
+    spherical = DensityBasis(basis.name, round_ones)
+    elements = list(basis.elements)
+    starts = spherical.offsets(elements)
+    matrix, wanted = np.zeros((starts[-1],) * 2), np.zeros(starts[-1])
+    seen: set[int] = set()
+    for volume in volumes:
+        _check(volume)
+        species = volume.structure.species.tolist()
+        seen.update(species)
+        places = [starts[elements.index(z)] + np.arange(spherical.size(z)) for z in species]
+        rows = np.concatenate(places)
+        own = overlaps(volume.structure, spherical) / volume.electrons
+        np.add.at(matrix, (rows[:, None], rows[None, :]), own)
+        np.add.at(wanted, rows, projections(volume, spherical) / volume.electrons)
+    if not seen:
+        raise DataError("there are no densities to fit atoms to")
+    found = np.linalg.solve(matrix + ridge * np.eye(len(matrix)), wanted)
+    parts = np.split(found, starts[1:-1])
+    return replace(basis, atoms={z: c for z, c in zip(elements, parts, strict=True) if z in seen})
+
+
+def volume_error(density: Density, volume: Volume) -> float:
+    """How much of the electrons on a grid is elsewhere in a density, in percent of their number.
+
+    100 Σ|ρ − ρ_grid| / Σ|ρ_grid|
+
+    Over the points of the grid, as the normalised mean absolute error (NMAE) of others is.
+
+    >>> atom = Structure(np.array([1]), np.zeros((1, 3)))
+    >>> density = Density(atom, DensityBasis("one", {1: ((0, 0.5),)}), np.array([0.5]))
+    >>> values = np.full((1, 1, 1), 1.3)
+    >>> round(volume_error(density, Volume(atom, values, np.eye(3), np.zeros(3))), 3)
+    9.992
+    """
+    off = density_at(density, volume.points) - volume.values.ravel()
+    return float(100 * np.abs(off).sum() / np.abs(volume.values).sum())
+
+
+def projections(volume: Volume, basis: DensityBasis) -> Float[np.ndarray, " function"]:
+    """∫χρ of each function of a crystal, over all space, in e/bohr^1.5: exact for a Fourier series.
+
+    ∫χρ d³r = Σ_G ρ(G) χ(G)*,   χ(G) = (−i)^l N (π/a)^(3/2) (G/2a)^l exp(−G²/4a − iG·R) Y_lm(G)
+
+    Raises ``DataError`` as :func:`fit_volume` does.
+
+    >>> cell = 4 * np.eye(3)
+    >>> atom = Structure(np.array([3]), np.zeros((1, 3)), cell, np.ones(3, dtype=bool))
+    >>> volume = Volume(atom, np.full((4, 4, 4), 2 / 64), cell, np.zeros(3))
+    >>> projections(volume, DensityBasis("one", {3: ((0, 0.5), (1, 0.5))})).round(4) + 0.0
+    array([0.0309, 0.    , 0.    , 0.    ])
+    """
+    _check(volume)
+    structure = volume.structure
+    shape = volume.values.shape
+    steps = np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in shape), indexing="ij")
+    waves = _waves(np.stack([step.ravel() for step in steps], axis=1), structure)
+    series = np.fft.fftn(volume.values, norm="forward").ravel() * BOHR**3
+    shifted = series * np.exp(-1j * waves @ volume.origin / BOHR)
+    found = np.zeros(basis.offsets(structure.species.tolist())[-1])
+    for some in np.array_split(np.arange(len(waves)), -(-len(waves) // CHUNK)):
+        found += (_transforms(basis, structure, waves[some]).conj().T @ shifted[some]).real
+    return found
+
+
+def overlaps(structure: Structure, basis: DensityBasis) -> Float[np.ndarray, "function function"]:
+    """∫χχ' of the functions of a crystal, summed over the lattice: positive whatever the basis.
+
+    S = Σ_G χ(G)* χ'(G) / Ω,   χ(G) = ∫ χ exp(−iG·r) d³r
+
+    The same as :func:`~euclidium.atoms.density_metric.density_metric` but for its screening, which
+    wide functions of high degree do not bear.
+
+    >>> structure = Structure(np.array([3]), np.zeros((1, 3)), 4 * np.eye(3), np.ones(3, bool))
+    >>> overlaps(structure, DensityBasis("one", {3: ((0, 0.5), (1, 0.5))})).diagonal().round(4)
+    array([1., 1., 1., 1.])
+    """
+    sharpest = max(a for z in set(structure.species.tolist()) for _, a in basis.of(z))
+    longest = np.sqrt(-2 * sharpest * np.log(NEGLIGIBLE))  # 1/bohr
+    reach = np.linalg.norm(structure.cell, axis=1) / BOHR * longest / (2 * np.pi)
+    axes = [np.arange(-int(n), int(n) + 1) for n in reach]
+    axes[0] = axes[0][axes[0] >= 0]  # those of −G are the same
+    steps = np.stack([step.ravel() for step in np.meshgrid(*axes, indexing="ij")], axis=1)
+    waves = _waves(steps, structure)
+    near = np.linalg.norm(waves, axis=1) < longest
+    waves, weights = waves[near], np.where(steps[near, 0] == 0, 1.0, 2.0)
+    found = np.zeros((basis.offsets(structure.species.tolist())[-1],) * 2)
+    for some in np.array_split(np.arange(len(waves)), -(-len(waves) // CHUNK)):
+        own = _transforms(basis, structure, waves[some]) * np.sqrt(weights[some, None])
+        found += own.real.T @ own.real + own.imag.T @ own.imag
+    return found / (structure.volume / BOHR**3)
+
+
+def _check(volume: Volume) -> None:
+    """A grid is the cell of a crystal."""
+    structure = volume.structure
+    if not structure.pbc.all() or not np.allclose(volume.box, structure.cell, atol=1e-6):
+        raise DataError(
+            f"{structure.origin}: the grid is not the cell of a crystal, which Gaussians are "
+            "fitted to: fit molecules from their wave functions, with `euclidium data make density`"
+        )
+
+
+def _waves(steps: np.ndarray, structure: Structure) -> Float[np.ndarray, "wave 3"]:
+    """Vectors of the reciprocal lattice, 1/bohr."""
+    return 2 * np.pi * BOHR * steps @ np.linalg.inv(structure.cell).T
+
+
+def _transforms(
+    basis: DensityBasis, structure: Structure, waves: Float[np.ndarray, "wave 3"]
+) -> Complex[np.ndarray, "wave function"]:
+    """The Fourier transform of each function of a structure, ∫ χ(r − R) exp(−iG·r) d³r."""
+    lengths = np.linalg.norm(waves, axis=1)[:, None]
+    table = {}
+    for z in set(structure.species.tolist()):
+        parts = []
+        for l, a in basis.exponents(z).items():
+            norm = np.sqrt(2 * (2 * a) ** (l + 1.5) / gamma(l + 1.5)) * (np.pi / a) ** 1.5
+            radial = norm * (lengths / (2 * a)) ** l * np.exp(-(lengths**2) / (4 * a))
+            angular = spherical_harmonics(l, waves, normalization="integral")
+            both = angular[:, :, None] * radial[:, None, :]  # components run slow, shells fast
+            parts.append((-1j) ** l * both.reshape(len(waves), -1))
+        table[z] = np.concatenate(parts, axis=1)
+    shifts = np.exp(-1j * waves @ structure.positions.T / BOHR)
+    return np.concatenate(
+        [table[z] * shifts[:, [n]] for n, z in enumerate(structure.species.tolist())], axis=1
+    )
+
+
+def _nearest(
+    matrix: np.ndarray,
+    wanted: np.ndarray,
+    charges: np.ndarray,
+    total: float,
+    start: np.ndarray,
+    ridge: float,
+) -> Float[np.ndarray, " function"]:
+    """Coefficients with the least error, near a start, that have the right number of electrons."""
+    sides = np.stack([wanted - matrix @ start, charges], axis=1)
+    change, way = np.linalg.solve(matrix + ridge * np.eye(len(matrix)), sides).T
+    found = start + change
+    return found + way * (total - charges @ found) / (charges @ way)
