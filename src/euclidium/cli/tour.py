@@ -70,7 +70,7 @@ def tour(
 ) -> Report:
     """Train, simulate and see a crystal vibrate: the whole of euclidium on data it comes with.
 
-    Takes about a minute on one core, and writes one HTML page with figures, tables and
+    Takes about two minutes on one core, and writes one HTML page with figures, tables and
     explanations, and beside it the trained potential.
 
     Example: [bold]euclidium tour -o tour.html[/bold]
