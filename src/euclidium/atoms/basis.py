@@ -84,8 +84,7 @@ class DensityBasis:
 
     def irreps(self, z: int) -> Irreps:
         """What the coefficients of an element are; raises as :meth:`of` does."""
-        found = self.exponents(z)
-        return Irreps([(len(own), Irrep(l, (-1) ** l)) for l, own in found.items()])
+        return _irreps(self.of(z))
 
     def size(self, z: int) -> int:
         """How many functions an element has; raises as :meth:`of` does."""
@@ -159,6 +158,13 @@ class DensityBasis:
 
     def __hash__(self) -> int:
         return hash((self.name, self.elements))
+
+
+@cache
+def _irreps(shells: tuple[Shell, ...]) -> Irreps:
+    """What coefficients of some shells are."""
+    degrees = [l for l, _ in shells]
+    return Irreps([(degrees.count(l), Irrep(l, (-1) ** l)) for l in sorted(set(degrees))])
 
 
 def even_tempered(
