@@ -39,9 +39,7 @@ def model_of(**changes: object) -> DensityModel:
 @pytest.fixture
 def hydronium() -> Structure:
     rows = [[0.0, 0.0, 0.1], [0.9, 0.1, -0.3], [-0.5, 0.8, -0.2], [-0.4, -0.8, -0.25]]
-    return Structure(
-        np.array([8, 1, 1, 1]), np.array(rows), labels={"charge": np.array(1.0)}
-    )
+    return Structure(np.array([8, 1, 1, 1]), np.array(rows), labels={"charge": np.array(1.0)})
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -206,6 +206,7 @@ def density_graph(
     Raises ``DataError`` where a metric or the sampling of points does, and where functions are so
     similar that a matrix has no root.
 
+    >>> from euclidium.atoms import Density, Structure
     >>> basis = DensityBasis("one", {1: ((0, 0.5),)}, {1: np.array([0.3])})
     >>> structure = Structure(np.array([1]), np.zeros((1, 3)))
     >>> record = DensityRecord("H", Density(structure, basis, np.array([0.3])))

@@ -78,7 +78,7 @@ def read_data(config: RunConfig) -> Parts:
 
     >>> config = TrainConfig(data="silicon", task="potential", output="run")
     >>> len(read_data(config).validation)
-    40
+    26
     """
     if isinstance(config, SpectrumTrainConfig):
         return read_spectra(config)
