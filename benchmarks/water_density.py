@@ -157,7 +157,7 @@ def card(name: str, model: DensityModel, path: Path, found: dict[str, DensityErr
         floor = "not known" if e.eps_floor is None else f"{e.eps_floor:.2f} %"
         lines.append(
             f"| {part} | {e.n} | {e.eps_fit:.3f} % | {e.eps_superposition:.1f} % | {floor} | "
-            f"{e.electrons_error:.0e} e | {100 * e.dipole_rel_mae:.2f} % |"
+            f"{e.electrons_error:.0e} e | {100 * (e.dipole_rel_mae or 0.0):.2f} % |"
         )
     first = next(iter(found.values()))
     degrees = ", ".join(f"l = {l}: {v:.3f} %" for l, v in enumerate(first.eps_by_degree))
@@ -293,7 +293,7 @@ def show(found: dict[str, dict[str, DensityErrors]]) -> None:
             print(
                 f"{who:21} {part:28} n {e.n:3d}  ε {e.eps_fit:.3f} %  atoms "
                 f"{e.eps_superposition:.1f} %  electrons {e.electrons_error:.1e}  dipole "
-                f"{100 * e.dipole_rel_mae:.2f} %"
+                f"{100 * (e.dipole_rel_mae or 0.0):.2f} %"
             )
 
 

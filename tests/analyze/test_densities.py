@@ -40,6 +40,15 @@ def test_electrons_dipoles_and_degrees_are_told_apart():
     assert set(two.as_dict()) >= {"eps_fit", "eps_by_degree", "electrons_error", "dipole_rel_mae"}
 
 
+def test_a_crystal_has_no_dipole():
+    chain = Structure(np.array([1]), np.zeros((1, 3)), 3.0 * np.eye(3), np.ones(3, dtype=bool))
+    label = Density(chain, BASIS, np.array([0.3, 0.0, 0.0, 0.0]))
+    other = Density(chain, BASIS, np.array([0.303, 0.0, 0.0, 0.0]))
+    found = evaluate_densities([other], [DensityRecord("H", label)], level=0)
+    assert found.dipole_rel_mae is None
+    assert found.eps_fit == pytest.approx(1.0, rel=0.05)
+
+
 def test_nothing_to_compare():
     with pytest.raises(DataError, match="no densities to compare with"):
         evaluate_densities([], [])

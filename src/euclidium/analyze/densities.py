@@ -38,7 +38,8 @@ class DensityErrors:
     """The errors of a model on some structures; percent, e, e·Å.
 
     ``eps_fit`` is the mean of ε, ``electrons_error`` the largest deviation of the number of
-    electrons, ``dipole_rel_mae`` the mean deviation of the dipole over the mean dipole.
+    electrons, ``dipole_rel_mae`` the mean deviation of the dipole over the mean dipole, None for
+    crystals, which have none.
     ``eps_superposition`` is what isolated atoms give, ``eps_floor`` how far the labels are from the
     calculations that they were fitted to.
     """
@@ -49,7 +50,7 @@ class DensityErrors:
     eps_superposition: float | None
     eps_floor: float | None
     electrons_error: float
-    dipole_rel_mae: float
+    dipole_rel_mae: float | None
     structures: tuple[DensityError, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def evaluate_densities(
         eps_superposition=float(np.mean(atoms)) if atoms else None,
         eps_floor=float(np.mean(floors)) if floors else None,
         electrons_error=max(row.electrons for row in rows),
-        dipole_rel_mae=sum(row.dipole for row in rows) / size if size else float("nan"),
+        dipole_rel_mae=sum(row.dipole for row in rows) / size if size else None,
         structures=tuple(rows),
     )
 
@@ -105,6 +106,9 @@ def _error(prediction: Density, record: DensityRecord, level: int) -> DensityErr
     eps = epsilons(prediction, label, level)
     known = set(label.structure.species.tolist()) <= label.basis.atoms.keys()
     alone = Density.superposition(label.structure, label.basis) if known else None
+    off, size = np.zeros(3), np.zeros(3)
+    if not label.structure.pbc.any():
+        off, size = prediction.dipole - label.dipole, label.dipole
     return DensityError(
         name=record.name,
         n_atoms=label.structure.n_atoms,
@@ -112,8 +116,8 @@ def _error(prediction: Density, record: DensityRecord, level: int) -> DensityErr
         eps_by_degree=tuple(eps[1:].tolist()),
         eps_superposition=float("nan") if alone is None else epsilons(alone, label, level)[0],
         electrons=abs(prediction.electrons - label.electrons),
-        dipole=float(np.linalg.norm(prediction.dipole - label.dipole)),
-        dipole_size=float(np.linalg.norm(label.dipole)),
+        dipole=float(np.linalg.norm(off)),
+        dipole_size=float(np.linalg.norm(size)),
         floor=record.fit_error,
     )
 

@@ -103,6 +103,7 @@ def at_the_level(
 
 def rows(errors: "DensityErrors") -> list[tuple[str, ...]]:
     """The table of errors."""
+    found: list[tuple[str, ...]]
     found = [("ε against the fitted labels", f"{errors.eps_fit:.3f}", "% of electrons")]
     if errors.eps_floor is not None:
         found.append(("ε of the labels themselves", f"{errors.eps_floor:.3f}", "% of electrons"))
@@ -110,8 +111,7 @@ def rows(errors: "DensityErrors") -> list[tuple[str, ...]]:
         found.append(("ε of isolated atoms", f"{errors.eps_superposition:.2f}", "% of electrons"))
     for l, value in enumerate(errors.eps_by_degree):
         found.append((f"ε of degree {l} alone", f"{value:.3f}", "% of electrons"))
-    return [
-        *found,
-        ("electrons, largest", f"{errors.electrons_error:.1e}", "e"),
-        ("dipole", f"{100 * errors.dipole_rel_mae:.2f}", "% of the mean dipole"),
-    ]
+    found.append(("electrons, largest", f"{errors.electrons_error:.1e}", "e"))
+    if errors.dipole_rel_mae is not None:
+        found.append(("dipole", f"{100 * errors.dipole_rel_mae:.2f}", "% of the mean dipole"))
+    return found
