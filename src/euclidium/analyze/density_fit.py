@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Complex, Float
-from scipy.special import gamma
 
 from euclidium.analyze.fields import density_at
-from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.basis import DensityBasis, radial_norm
 from euclidium.atoms.density import Density, DensityRecord, electrons_of
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
@@ -191,7 +190,7 @@ def _transforms(
     for z in set(structure.species.tolist()):
         parts = []
         for l, a in basis.exponents(z).items():
-            norm = np.sqrt(2 * (2 * a) ** (l + 1.5) / gamma(l + 1.5)) * (np.pi / a) ** 1.5
+            norm = radial_norm(l, a) * (np.pi / a) ** 1.5
             radial = norm * (lengths / (2 * a)) ** l * np.exp(-(lengths**2) / (4 * a))
             angular = spherical_harmonics(l, waves, normalization="integral")
             both = angular[:, :, None] * radial[:, None, :]  # components run slow, shells fast

@@ -3,11 +3,10 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import gamma
 
 from euclidium.analyze.becke import becke_grid
 from euclidium.analyze.images import lattice_images, wrapped
-from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.basis import DensityBasis, radial_norm
 from euclidium.atoms.density import Density
 from euclidium.atoms.problem import DataError
 from euclidium.ops.gaussian_sums import Contraction, gaussian_sums, reach
@@ -167,7 +166,7 @@ def _contraction(exponents: dict[int, np.ndarray], coefficients: np.ndarray) -> 
     start = 0
     for l in range(max(exponents) + 1):
         a = exponents.get(l, np.zeros(0))
-        norm = np.sqrt(2 * (2 * a) ** (l + 1.5) / gamma(l + 1.5))
+        norm = radial_norm(l, a)
         stop = start + len(a) * (2 * l + 1)
         # components run slow, shells fast
         block = coefficients[start:stop].reshape(2 * l + 1, len(a))

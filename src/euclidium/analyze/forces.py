@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import gamma
 
 from euclidium.analyze.electrostatics import check_molecule, shells_of
+from euclidium.atoms.basis import radial_norm
 from euclidium.atoms.density import Density, DensityRecord
 from euclidium.atoms.elements import chemical_symbol
 from euclidium.atoms.problem import DataError
@@ -144,6 +144,6 @@ def _own_field(density: Density, z: int, c: np.ndarray) -> np.ndarray:
     a = exponents.get(1, np.zeros(0))
     first = len(exponents.get(0, ()))
     own = c[first : first + 3 * len(a)].reshape(3, len(a))
-    norm = np.sqrt(2 * (2 * a) ** 2.5 / gamma(2.5))
+    norm = radial_norm(1, a)
     # near the centre the potential of r exp(−a r²) Y is that of a constant field
     return (own * norm * np.sqrt(3 / (4 * np.pi)) * 2 * np.pi / (3 * a)).T

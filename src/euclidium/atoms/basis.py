@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import gamma
 
 from euclidium.atoms.elements import atomic_number, chemical_symbol
 from euclidium.atoms.problem import DataError
@@ -158,6 +159,17 @@ class DensityBasis:
 
     def __hash__(self) -> int:
         return hash((self.name, self.elements))
+
+
+def radial_norm(l: int, exponents: Float[np.ndarray, " shell"]) -> Float[np.ndarray, " shell"]:
+    """N of χ = N r^l exp(−a r²) Y_lm with ∫χ² = 1; exponents in 1/bohr².
+
+    N² = 2 (2a)^(l + 3/2) / Γ(l + 3/2)
+
+    >>> radial_norm(0, np.array([0.5])).round(4)
+    array([1.5023])
+    """
+    return np.sqrt(2 * (2 * exponents) ** (l + 1.5) / gamma(l + 1.5))
 
 
 @cache

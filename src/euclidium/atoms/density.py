@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import gamma
 
 from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.density_metric import shells_of
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
+from euclidium.ops.gaussians import charges, multipoles
 from euclidium.units import BOHR
 
 
@@ -177,14 +178,7 @@ def electrons_of(basis: DensityBasis, species: np.ndarray) -> Float[np.ndarray, 
     >>> electrons_of(DensityBasis("two", {1: ((0, 0.5), (1, 0.5))}), np.array([1])).round(4)
     array([6.6743, 0.    , 0.    , 0.    ])
     """
-    made = {}
-    for z in {int(z) for z in species}:
-        own = np.zeros(basis.size(z))
-        exponents = basis.exponents(z).get(0, np.zeros(0))
-        own[: len(exponents)] = (
-            _norm(0, exponents) * (np.pi / exponents) ** 1.5 / np.sqrt(4 * np.pi)
-        )
-        made[z] = own
+    made = {z: charges(shells_of(basis, z)).numpy() for z in {int(z) for z in species}}
     return np.concatenate([np.zeros(0), *(made[int(z)] for z in species)])
 
 
@@ -216,15 +210,6 @@ def moments_of(basis: DensityBasis, structure: Structure) -> Float[np.ndarray, "
     for z, start in zip(
         structure.species, basis.offsets(structure.species.tolist())[:-1], strict=True
     ):
-        exponents = basis.exponents(int(z))
-        own = exponents.get(1, np.zeros(0))
-        first = _norm(1, own) * np.sqrt(3 / (4 * np.pi)) * (np.pi / own) ** 1.5 / (2 * own) * BOHR
-        begin = start + len(exponents.get(0, ()))
-        for axis in range(3):  # components of degree 1 are x, y, z
-            moments[begin + axis * len(own) : begin + (axis + 1) * len(own), axis] += first
+        first = multipoles(shells_of(basis, int(z)), 1).numpy() * BOHR  # x, y, z
+        moments[start : start + first.shape[1]] += first.T
     return moments
-
-
-def _norm(l: int, exponents: np.ndarray) -> np.ndarray:
-    """N of r^l exp(−a r²) with ∫χ² = 1."""
-    return np.sqrt(2 * (2 * exponents) ** (l + 1.5) / gamma(l + 1.5))

@@ -172,6 +172,7 @@ class DensityModel(nn.Module):
         for layer in self.backbone.layers:
             assert isinstance(layer, Interaction)
             self.features += layer.irreps_out
+        self.scalars = scalar_columns(self.features)
         channels = 2 if config.spin else 1
         self.heads = nn.ModuleList(
             nn.ModuleDict(
@@ -184,8 +185,7 @@ class DensityModel(nn.Module):
         )
         self.flow: ElectronFlow | None = None
         if config.electrons == "nuclei":
-            width = len(scalar_columns(self.features))
-            self.flow = ElectronFlow(width, radial_basis(network.radial, config.cutoff))
+            self.flow = ElectronFlow(len(self.scalars), radial_basis(network.radial, config.cutoff))
         index = torch.full((max(elements) + 1,), -1)
         index[list(elements)] = torch.arange(len(elements))
         self.register_buffer("index", index, persistent=False)
@@ -242,15 +242,15 @@ class DensityModel(nn.Module):
         found = []
         for n in range(len(self.heads)):
             coefficients = {z: self._head(n, z)(x[own]).double() for z, own in atoms.items()}
+            ways = {z: self._way(n, z, totals[n]) for z in atoms}
             if n == 0 and self.flow is not None:
-                scalars = x[:, scalar_columns(self.features)]
-                gained = self.flow(scalars, distances, graph.edges).double()
-                coefficients = self._moved(atoms, coefficients, gained)
+                gained = self.flow(x[:, self.scalars], distances, graph.edges).double()
+                coefficients = _moved(atoms, coefficients, gained, ways)
             if n == 0:
                 isolated = {z: self.basis.superposition([z]) for z in atoms}
                 coefficients = {z: c + c.new_tensor(isolated[z]) for z, c in coefficients.items()}
             if self.config.electrons == "nuclei":
-                coefficients = self._counted(graph, atoms, coefficients, totals[n], n)
+                coefficients = _counted(graph, atoms, coefficients, totals[n], ways)
             found.append(coefficients)
         return DensityPrediction(atoms, *found)
 
@@ -267,43 +267,6 @@ class DensityModel(nn.Module):
         states = self.backbone.states(species, vectors, graph.edges, inputs)
         one = nn.functional.one_hot(species, len(self.basis.elements)).to(states[0])
         return lengths(vectors), torch.cat([one, *states], dim=1)
-
-    def _counted(
-        self,
-        graph: Graph,
-        atoms: Mapping[int, Tensor],
-        coefficients: Mapping[int, Tensor],
-        totals: Float[Tensor, " structure"],
-        channel: int,
-    ) -> dict[int, Tensor]:
-        """The coefficients with exactly the right number of electrons."""
-        missing = totals
-        softness = torch.zeros_like(missing)
-        ways = {z: self._way(channel, z, totals) for z in atoms}
-        for z, own in atoms.items():
-            charge, way = ways[z]
-            place = graph.structure[own]
-            missing = missing.index_add(0, place, -(coefficients[z] @ charge))
-            softness = softness.index_add(0, place, (way @ charge).expand(len(own)))
-        share = missing / softness
-        return {
-            z: coefficients[z] + share[graph.structure[own]][:, None] * ways[z][1]
-            for z, own in atoms.items()
-        }
-
-    def _moved(
-        self,
-        atoms: Mapping[int, Tensor],
-        coefficients: Mapping[int, Tensor],
-        gained: Float[Tensor, " atom"],
-    ) -> dict[int, Tensor]:
-        """Differences from isolated atoms, each with as many electrons as the atom gains."""
-        found = {}
-        for z, own in atoms.items():
-            charge, way = self._way(0, z, gained)
-            missing = (gained[own] - coefficients[z] @ charge) / (way @ charge)
-            found[z] = coefficients[z] + missing[:, None] * way
-        return found
 
     def _way(self, channel: int, z: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """The electrons of each function of an element, and how electrons are added to it."""
@@ -347,6 +310,46 @@ class DensityModel(nn.Module):
         for n, structure in enumerate(batch):
             own = [part[n] for part in parts]
             yield Density(structure, self.basis, own[0], own[1] if len(own) > 1 else None)
+
+
+Ways = Mapping[int, tuple[Tensor, Tensor]]
+
+
+def _moved(
+    atoms: Mapping[int, Tensor],
+    coefficients: Mapping[int, Tensor],
+    gained: Float[Tensor, " atom"],
+    ways: Ways,
+) -> dict[int, Tensor]:
+    """Differences from isolated atoms, each with as many electrons as the atom gains."""
+    found = {}
+    for z, own in atoms.items():
+        charge, way = ways[z]
+        missing = (gained[own] - coefficients[z] @ charge) / (way @ charge)
+        found[z] = coefficients[z] + missing[:, None] * way
+    return found
+
+
+def _counted(
+    graph: Graph,
+    atoms: Mapping[int, Tensor],
+    coefficients: Mapping[int, Tensor],
+    totals: Float[Tensor, " structure"],
+    ways: Ways,
+) -> dict[int, Tensor]:
+    """The coefficients with exactly the right number of electrons."""
+    missing = totals
+    softness = torch.zeros_like(missing)
+    for z, own in atoms.items():
+        charge, way = ways[z]
+        place = graph.structure[own]
+        missing = missing.index_add(0, place, -(coefficients[z] @ charge))
+        softness = softness.index_add(0, place, (way @ charge).expand(len(own)))
+    share = missing / softness
+    return {
+        z: coefficients[z] + share[graph.structure[own]][:, None] * ways[z][1]
+        for z, own in atoms.items()
+    }
 
 
 def counts(structure: Structure) -> dict[str, Tensor]:
