@@ -1,6 +1,6 @@
 """Phonons of potentials trained on small rattled cells, against those from first principles.
 
-Silicon and magnesium oxide. The potentials are trained with the configurations in
+Silicon, sodium chloride and magnesium oxide. The potentials are trained with the configurations in
 ``configs`` on data that come with the package, unless they are there from an earlier run. The
 crystal is relaxed if that of the reference is, and its force constants are taken in a supercell of
 4×4×4 cells. The reference is linear response with the functional, cutoff and k points of the
@@ -9,8 +9,8 @@ interpolated, and along the path of the band structure, where the reference's Bo
 dielectric tensor split longitudinal and transverse optical modes. Mean and largest errors are over
 all modes, and the relative error is the mean one over the mean frequency.
 
-With phonopy's example folder of MgO (finite displacements in VASP) the reference is compared with
-that, too, at the same fractional wave vectors.
+With phonopy's example folders of NaCl and MgO (finite displacements in VASP) the references are
+compared with these, too, at the same fractional wave vectors.
 
     python benchmarks/phonon_bands.py --picture bands.svg
     python benchmarks/phonon_bands.py silicon --models runs --json bands.json
@@ -31,8 +31,8 @@ from euclidium.models import describe
 from euclidium.simulate import Phonons, phonons
 
 FOLDER = Path(__file__).parent
-NAMES = ("silicon", "mgo")
-EXAMPLES = {"mgo": "MgO"}  # phonopy's
+NAMES = ("silicon", "nacl", "mgo")
+EXAMPLES = {"nacl": "NaCl", "mgo": "MgO"}  # phonopy's
 SUPERCELL = (4, 4, 4)  # the grid of the references
 MESH = (16, 16, 16)
 ROOM = 300.0  # K
@@ -232,7 +232,7 @@ def draw(drawn: Sequence[tuple[str, Reference, Bands]], path: Path) -> None:
             names=("potential", "first principles"),
             axes=place,
         )
-        place.set_title({"silicon": "Si", "mgo": "MgO"}[name], loc="left")
+        place.set_title({"silicon": "Si", "nacl": "NaCl", "mgo": "MgO"}[name], loc="left")
     temporary = path.with_name(f".{path.name}{path.suffix}")
     axes[0].figure.savefig(temporary)
     temporary.replace(path)
