@@ -20,11 +20,11 @@ SMALL = SpectrumConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def model() -> Spectrum:
+@pytest.fixture(scope="module", params=[0, 6], ids=["intervals", "peaks"])
+def model(request: pytest.FixtureRequest) -> Spectrum:
     """A small model whose curves differ from crystal to crystal."""
     torch.manual_seed(0)
-    model = Spectrum(SMALL)
+    model = Spectrum(SMALL.model_copy(update={"peaks": request.param}))
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.4) if parameter.ndim > 1 else None
     return model.eval()

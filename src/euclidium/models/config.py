@@ -115,6 +115,9 @@ class SpectrumConfig(Config):
         6.0, ge=0, description="width of the Gaussians in the curves that it learns, cm⁻¹"
     )
     curve: Literal["modes", "maximum"] = Field("modes", description="what the curve is scaled to")
+    peaks: int = Field(
+        0, ge=0, description="Gaussians in the curve of a site that it places itself; 0: none"
+    )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
     feature_dropout: float = Field(
@@ -148,6 +151,12 @@ class SpectrumConfig(Config):
         if not grid:
             raise ValueError("a grid has at least one piece: start, stop and width in cm⁻¹")
         return grid
+
+    @model_validator(mode="after")
+    def _peaks_are_modes(self) -> "SpectrumConfig":
+        if self.peaks and self.curve == "maximum":
+            raise ValueError("peaks hold modes, which a curve scaled to its maximum has not")
+        return self
 
     @model_validator(mode="after")
     def _one_for_each_member(self) -> "SpectrumConfig":

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from euclidium.atoms.symmetry import symmetric_graph
 from euclidium.models.config import NequIPConfig, SpectrumConfig
 from euclidium.models.elements import LARGEST, ElementEmbedding, MassEmbedding
 from euclidium.models.nequip import NequIP
+from euclidium.models.peaks import Peaks
 from euclidium.ops.segments import segment_sum
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -65,11 +67,27 @@ class SpectrumResult:
     members: Float[np.ndarray, "member interval"] | None = None
 
 
+class Readouts(NamedTuple):
+    """What a network says about each site of a batch.
+
+    ``curve`` are logarithms of modes in intervals; ``peaks`` are modes in intervals, with the share
+    of all modes that they stand for. ``attention`` are the logarithms of the weights with which
+    ``top`` and ``stability`` are averaged.
+    """
+
+    curve: Float[Tensor, "orbit interval"]
+    peaks: tuple[Float[Tensor, "orbit 1"], Float[Tensor, "orbit interval"]] | None
+    top: Float[Tensor, "orbit interval"]
+    stability: Float[Tensor, "orbit 1"]
+    attention: Float[Tensor, "orbit 2"]
+
+
 class SpectrumNetwork(nn.Module):
     """One network of a ``Spectrum``: sites, neighbours, and what each site contributes.
 
-    The curve of site i is g_i = 3 softmax(MLP(h_i)), from the scalars h_i of all layers and the
-    element; other readouts are means over the sites with learned weights.
+    Site i contributes g_i = 3 [(1 − a_i) softmax(MLP(h_i)) + a_i p(h_i)], from the scalars h_i of
+    all layers and the element, with p and a those of ``Peaks`` (without them a = 0); other readouts
+    are means over the sites with learned weights.
 
     Raises as its parts do.
     """
@@ -92,6 +110,11 @@ class SpectrumNetwork(nn.Module):
         width = channels * network.layers
         self.norm = nn.Sequential(nn.LayerNorm(width), nn.Dropout(config.feature_dropout))
         self.curve = _readout(width + channels, config.hidden, intervals, config.dropout)
+        self.peaks = (
+            Peaks(width + channels, config.hidden, grid_edges(config), config.peaks, config.dropout)
+            if config.peaks
+            else None
+        )
         # one number of a crystal is learned by heart sooner than a curve of a site
         more = min(2 * config.dropout, 0.5)
         self.top = _readout(width + channels, config.hidden // 2, intervals, more)
@@ -100,8 +123,8 @@ class SpectrumNetwork(nn.Module):
         self.imaginary = nn.Parameter(torch.tensor(0.5))
         self.channels = channels
 
-    def forward(self, graph: Graph, vectors: Float[Tensor, "edge 3"]) -> tuple[Tensor, ...]:
-        """Readouts of each site: curve, last peak, stability, and the weights of the latter."""
+    def forward(self, graph: Graph, vectors: Float[Tensor, "edge 3"]) -> Readouts:
+        """Readouts of each site."""
         orbits = graph.orbits
         assert orbits is not None
         mixed = graph.occupations
@@ -113,7 +136,13 @@ class SpectrumNetwork(nn.Module):
         states = self.backbone.states(one, vectors, graph.edges, {"elements": elements}, orbits)
         scalars = torch.cat([state[:, : self.channels] for state in states], dim=1)
         h = torch.cat([self.norm(scalars), elements], dim=1)
-        return self.curve(h), self.top(h), self.stability(h), self.attention(h)
+        return Readouts(
+            curve=self.curve(h),
+            peaks=None if self.peaks is None else self.peaks(h),
+            top=self.top(h),
+            stability=self.stability(h),
+            attention=self.attention(h),
+        )
 
 
 class Spectrum(nn.Module):
@@ -211,13 +240,17 @@ class Spectrum(nn.Module):
     ) -> SpectrumPrediction:
         """From readouts of sites to curves and numbers of crystals."""
         assert isinstance(member, SpectrumNetwork)
-        curve, top, stability, attention = member(graph, vectors)
+        curve, peaks, top, stability, attention = member(graph, vectors)
         n = graph.n_structures
         if self.config.curve == "maximum":
             # small, so that the scale by the largest value is defined everywhere
             sites = torch.relu(curve) + FEW
         else:
-            sites = 3 * torch.softmax(curve + self.prior, dim=1)
+            sites = torch.softmax(curve + self.prior, dim=1)
+            if peaks is not None:
+                share, modes = peaks
+                sites = (1 - share) * sites + share * modes
+            sites = 3 * sites
         shares = weights[:, None] * attention.clamp(-LARGE, LARGE).exp()
         shares = shares / segment_sum(shares, crystal, n)[crystal]
         tops = torch.softmax(top + self.prior, dim=1)

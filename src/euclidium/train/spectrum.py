@@ -35,6 +35,7 @@ from euclidium.units import GAS_CONSTANT
 
 ROOM = 300.0  # K
 UNSTABLE = 0.02  # share of imaginary modes that counts as certainly unstable
+PEAKS = 32  # of a site
 FINER = 8  # points of an interval at which the heat capacity is integrated
 
 
@@ -281,11 +282,12 @@ def spectrum_dataset(records: Sequence[PhononRecord], config: SpectrumConfig) ->
 
 def spectrum_config(settings: SpectrumSettings, mean_neighbors: float) -> SpectrumConfig:
     """The configuration of a model, with what is ``auto`` taken from the training crystals."""
-    found = settings.mean_neighbors
-    return SpectrumConfig(
-        **settings.model_dump(exclude={"mean_neighbors"}),
-        mean_neighbors=mean_neighbors if found == "auto" else float(found),
-    )
+    own = settings.model_dump()
+    if own["mean_neighbors"] == "auto":
+        own["mean_neighbors"] = mean_neighbors
+    if own["peaks"] == "auto":
+        own["peaks"] = PEAKS if settings.curve == "modes" else 0
+    return SpectrumConfig(**own)
 
 
 def mean_curve(part: Part) -> Float[np.ndarray, " interval"]:

@@ -10,11 +10,10 @@ from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.spectra import read_phonons
 from euclidium.atoms.spectra_split import composition_split
 from euclidium.atoms.splits import split_indices
-from euclidium.models.config import SpectrumConfig
 from euclidium.train.config import EMBEDDED_SPECTRA, ConfigError
 from euclidium.train.parts import NAMES, Part, Parts, file_checksum
 from euclidium.train.settings import SpectrumTrainConfig
-from euclidium.train.spectrum import spectrum_dataset
+from euclidium.train.spectrum import spectrum_config, spectrum_dataset
 
 LOWEST_SOUND = -500.0  # cm⁻¹, a mode below is an artefact of a calculation
 
@@ -39,7 +38,7 @@ def read_spectra(config: SpectrumTrainConfig) -> Parts:
     indices = _indices(records["train"], config)
     for name in {"validation", "test"} & records.keys():
         indices[name] = list(range(len(records[name])))
-    model = SpectrumConfig(**config.model.model_dump(exclude={"mean_neighbors"}))
+    model = spectrum_config(config.model, mean_neighbors=1.0)  # of graphs that are not there yet
     top = model.grid[-1][1]
     indices["train"] = [n for n in indices["train"] if is_sound(records["train"][n], top)]
     if not indices["train"]:
