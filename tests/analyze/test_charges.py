@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -5,6 +7,7 @@ from ase.build import bulk
 from euclidium.analyze.charges import hirshfeld
 from euclidium.atoms import DataError, Structure
 from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.centers import with_bond_centers
 from euclidium.atoms.density import Density
 from euclidium.atoms.density_file import embedded_densities
 
@@ -46,3 +49,14 @@ def test_needs_isolated_atoms():
     atom = Structure(np.array([1]), np.zeros((1, 3)))
     with pytest.raises(DataError, match="no isolated atom of H"):
         hirshfeld(Density(atom, DensityBasis("one", {1: ((0, 0.5),)}), np.array([0.2])))
+
+
+def test_the_middle_of_a_bond_has_no_charge():
+    basis = DensityBasis("both", {0: ((0, 0.7),), 1: ((0, 0.5),)}, {1: np.array([0.15])})
+    basis = replace(basis, atoms={**basis.atoms, **basis.empty})
+    atoms = Structure(np.array([1, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.8]]))
+    density = Density(with_bond_centers(atoms), basis, np.array([0.14, 0.14, 0.02]))
+    found = hirshfeld(density, 3)
+    assert found.charges[2] == 0
+    assert found.charges.sum() == pytest.approx(density.charge, abs=1e-4)
+    assert found.charges[0] == pytest.approx(found.charges[1])

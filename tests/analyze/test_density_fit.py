@@ -14,12 +14,15 @@ from euclidium.analyze.density_fit import (
     projections,
     volume_error,
 )
-from euclidium.analyze.fields import density_at
+from euclidium.analyze.fields import density_at, epsilon
 from euclidium.analyze.grids import grid_of
 from euclidium.atoms.basis import DensityBasis, even_tempered
+from euclidium.atoms.centers import with_bond_centers, with_bond_functions
 from euclidium.atoms.density import Density
 from euclidium.atoms.density_file import embedded_densities
 from euclidium.atoms.density_metric import density_metric
+from euclidium.atoms.elements import chemical_symbol
+from euclidium.atoms.embedded import embedded_file
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.atoms.volumetric import Volume, grid_points
@@ -165,3 +168,44 @@ def test_embedded_crystals_are_what_was_fitted():
     assert len(names) == 12
     assert max(record.fit_error for record in records) < 2.0
     assert DensityBasis.from_json(records[0].density.basis.to_json()) == records[0].density.basis
+
+
+@pytest.mark.parametrize(("name", "least"), [("C-10", 6.0), ("Si-10", 20.0)])
+def test_the_middle_of_bonds_is_worth_more_than_high_degrees(name: str, least: float):
+    structure = next(
+        r.density.structure
+        for r in embedded_densities("crystals", "test")
+        if r.density.structure.info["name"] == name
+    )
+    with np.load(embedded_file("crystals", "grids.npz")) as grids:
+        values = grids[name].astype(float)
+    volume = Volume(structure, values, structure.cell, np.zeros(3))
+    element = chemical_symbol(int(structure.species[0]))
+    two, three = (even_tempered([element], 0.2, 2.0, (6, 4, 4, 4)[: l + 1]) for l in (2, 3))
+    bonds = with_bond_functions(two, 0.2, 2.0, (4, 4, 4))
+    found = fit_volume(volume, bonds)
+    assert found.density.structure.n_atoms == 6
+    assert found.density.electrons == pytest.approx(volume.electrons, rel=1e-10)
+    assert least * found.fit_error < fit_volume(volume, two).fit_error
+    assert found.fit_error < fit_volume(volume, three).fit_error
+    atoms = fit_atoms([volume], bonds)
+    np.testing.assert_array_equal(atoms.atoms[0], np.zeros(4))
+    np.testing.assert_allclose(
+        atoms.atoms[structure.species[0]],
+        fit_atoms([volume], two).atoms[structure.species[0]],
+        rtol=1e-10,
+    )
+
+
+def test_two_kinds_of_a_density_can_be_compared():
+    atoms = Structure(np.array([1, 1]), np.array([[0.0, 0, 0], [0, 0, 0.74]]))
+    plain = DensityBasis("one", {1: ((0, 0.5),)})
+    bonds = with_bond_functions(plain, counts=(1,))
+    one = Density(atoms, plain, np.array([0.3, 0.3]))
+    more = Density(with_bond_centers(atoms), bonds, np.array([0.3, 0.3, 0.0]))
+    assert epsilon(more, one) == pytest.approx(0.0, abs=1e-12)
+    share = Density(with_bond_centers(atoms), bonds, np.array([0.3, 0.3, 0.01]))
+    added = 100 * (share.electrons - one.electrons) / one.electrons
+    assert epsilon(share, one) == pytest.approx(added, rel=1e-3)
+    assert epsilon(share, more) == pytest.approx(added, rel=1e-3)
+    assert grid_of(share, 0.3).structure.species.tolist() == [1, 1]

@@ -3,8 +3,11 @@ import pytest
 from ase.build import bulk
 
 from euclidium.analyze.electrostatics import field_at, fragment, interaction_energy, potential_at
+from euclidium.analyze.forces import electrostatic_forces
+from euclidium.analyze.multipoles import multipoles
 from euclidium.atoms import DataError, Structure
-from euclidium.atoms.basis import even_tempered
+from euclidium.atoms.basis import DensityBasis, even_tempered
+from euclidium.atoms.centers import with_bond_centers
 from euclidium.atoms.density import Density
 from euclidium.atoms.density_file import embedded_densities
 from euclidium.atoms.density_orders import to_pyscf
@@ -74,3 +77,21 @@ def test_crystals_are_refused():
     ):
         with pytest.raises(DataError, match="is periodic"):
             call()
+
+
+def test_the_middle_of_a_bond_is_no_nucleus():
+    atoms = Structure(np.array([1, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.8]]))
+    structure = with_bond_centers(atoms)
+    basis = DensityBasis("both", {0: ((0, 0.7), (1, 0.7)), 1: ((0, 0.5),)})
+    density = Density(structure, basis, np.array([0.2, 0.2, 0.05, 0.0, 0.0, 0.0]))
+    middle = structure.positions[2:]
+    found = potential_at(density, middle)
+    # a Gaussian of n electrons has the potential n √(4a/π) at its centre
+    alone = Density(structure, basis, np.array([0.0, 0.0, 0.05, 0.0, 0.0, 0.0]))
+    own = -alone.electrons * np.sqrt(4 * 0.7 / np.pi) * HARTREE
+    rest = potential_at(Density(atoms, basis, np.array([0.2, 0.2])), middle)
+    assert found == pytest.approx(own + rest, rel=1e-9)
+    assert field_at(density, middle) == pytest.approx(np.zeros((1, 3)), abs=1e-6)
+    assert multipoles(density, 1)[0][0] == pytest.approx(density.charge)
+    assert np.isfinite(electrostatic_forces(density)).all()
+    assert electrostatic_forces(density)[2].tolist() == [0.0, 0.0, 0.0]

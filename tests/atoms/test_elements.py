@@ -5,6 +5,8 @@ from euclidium.atoms.elements import (
     atomic_number,
     chemical_symbol,
     covalent_radius,
+    site_number,
+    site_symbol,
 )
 
 
@@ -30,3 +32,10 @@ def test_masses_and_radii_are_those_of_the_element():
     for look_up in (atomic_mass, covalent_radius):
         with pytest.raises(ValueError, match="no element with the atomic number 0"):
             look_up(0)
+
+
+def test_a_centre_without_an_atom_is_called_x():
+    assert [site_symbol(z) for z in (0, 1, 14)] == ["X", "H", "Si"]
+    assert [site_number(s) for s in ("X", "H", "Si")] == [0, 1, 14]
+    with pytest.raises(ValueError, match="'Xx' is not a chemical symbol"):
+        site_number("Xx")

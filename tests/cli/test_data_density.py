@@ -42,3 +42,19 @@ def test_what_is_wrong_gets_a_sentence(tmp_path: Path, refused: Callable[..., st
     words = ("data", "make", "density", tmp_path / "in.xyz", "-o")
     assert "kept in a file that ends in .npz" in refused(*words, tmp_path / "out")
     assert "has the charge 0.5, expected a whole" in refused(*words, tmp_path / "out.npz")
+
+
+def test_functions_in_the_middle_of_bonds(tmp_path: Path, answer: Callable[..., dict[str, Any]]):
+    ase.io.write(tmp_path / "in.xyz", Atoms("H2", [[0, 0, 0], [0, 0, 0.74]]), format="extxyz")
+    own = "\nX 0\nS 1 1.0\n 0.7 1.0\n****"
+    for name, text, size in (("small", BASIS, 27), ("own", BASIS + own, 1)):
+        (tmp_path / f"{name}.gbs").write_text(text)
+        words = ("--method", "LDA", "--orbital-basis", "sto-3g", "--no-forces", "--bond-centers")
+        output = tmp_path / f"{name}.npz"
+        basis = ("--basis", tmp_path / f"{name}.gbs")
+        answer("data", "make", "density", tmp_path / "in.xyz", "-o", output, *words, *basis)
+        [record] = read_densities(output)
+        assert record.density.structure.species.tolist() == [1, 1, 0]
+        assert record.density.basis.size(0) == size
+        assert not record.density.basis.atoms[0].any()
+        assert record.density.electrons == pytest.approx(2)

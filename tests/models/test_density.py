@@ -6,6 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from euclidium.atoms import DataError, Density, DensityBasis, Structure
+from euclidium.atoms.centers import with_bond_functions
 from euclidium.models.config import DensityConfig, NequIPConfig
 from euclidium.models.density import DensityHead, DensityModel, flat
 from euclidium.models.storage import describe, load, save
@@ -172,3 +173,33 @@ def test_flat_undoes_the_grouping_by_element():
     rows = {1: torch.tensor([[1.0], [3.0]]), 8: torch.tensor([[2.0, 2.5]])}
     atoms = {8: torch.tensor([0]), 1: torch.tensor([1, 2])}
     assert flat(atoms, rows, np.array([2, 1, 1])).tolist() == [2.0, 2.5, 1.0, 3.0]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_middle_of_bonds_turns_too(hydronium: Structure, sign: float):
+    basis = with_bond_functions(BASIS)
+    model = model_of(basis=basis.to_json())
+    turn = sign * Rotation.random(random_state=5).as_matrix()
+    turned = Structure(
+        hydronium.species, hydronium.positions @ turn.T + 2.0, labels=hydronium.labels
+    )
+    before, after = model.predict([hydronium, turned])
+    assert before.structure.species.tolist() == [8, 1, 1, 1, 0, 0, 0]
+    np.testing.assert_allclose(
+        after.structure.positions, before.structure.positions @ turn.T + 2.0, atol=1e-12
+    )
+    for z, a, b in zip(before.structure.species, before.by_atom(), after.by_atom(), strict=True):
+        np.testing.assert_allclose(b, basis.irreps(int(z)).D_from_matrix(turn) @ a, atol=1e-10)
+        assert np.abs(a).max() > 0.01
+    assert before.electrons == pytest.approx(10.0, abs=1e-9)
+    again = next(model.predict([before.structure]))
+    np.testing.assert_allclose(again.coefficients, before.coefficients, atol=1e-12)
+    plain = next(model_of().predict([before.structure]))
+    assert plain.structure.n_atoms == 4
+
+
+def test_electrons_need_functions_that_hold_them():
+    basis = DensityBasis("p", {**BASIS.shells, 0: ((1, 1.0),)}, BASIS.atoms)
+    with pytest.raises(ValueError, match="p has no s functions for X, and the number of electrons"):
+        model_of(basis=basis.to_json())
+    assert model_of(basis=basis.to_json(), electrons="free").basis == basis

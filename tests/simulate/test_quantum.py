@@ -1,9 +1,11 @@
 """Densities by PySCF: electrons, atoms, ions and open shells."""
 
+import ase.build
 import numpy as np
 import pytest
 
 from euclidium.atoms.basis import DensityBasis, even_tempered
+from euclidium.atoms.centers import with_bond_functions
 from euclidium.atoms.density import electrons_of
 from euclidium.atoms.density_file import embedded_densities
 from euclidium.atoms.problem import DataError
@@ -104,3 +106,23 @@ def test_what_cannot_be_computed_gets_a_sentence():
     crystal = Structure(np.array([2]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, dtype=bool))
     with pytest.raises(DataError, match="is periodic: only molecules"):
         molecule(crystal, "sto-3g")
+
+
+def test_the_middle_of_bonds_lowers_the_floor():
+    ethene = Structure.from_ase(ase.build.molecule("C2H4"))
+    plain = even_tempered(["H", "C"], 0.15, 2.4, (10, 5))
+    bonds = with_bond_functions(plain)
+    one, more = (label(ethene, b, "LDA", "sto-3g") for b in (plain, bonds))
+    assert more.fit_error < 0.3 * one.fit_error < 3
+    assert more.density.electrons == pytest.approx(16, abs=1e-9)
+    assert more.density.structure.species.tolist() == [*ethene.species.tolist(), 0, 0, 0, 0, 0]
+    np.testing.assert_allclose(more.forces[:6], one.forces, atol=1e-6)
+    assert not more.forces[6:].any()
+    assert np.abs(more.density.dipole).max() < 1e-6
+
+
+def test_isolated_atoms_leave_the_middle_of_bonds_empty():
+    basis = with_bond_functions(DensityBasis("s", {1: ((0, 4.0), (0, 1.0), (0, 0.3))}))
+    found = fit_atoms(basis, "LDA", "sto-3g")
+    assert found.atoms[0].tolist() == [0.0, 0.0, 0.0]
+    assert found.atoms[1] @ electrons_of(found, np.array([1]))[:3] == pytest.approx(1)

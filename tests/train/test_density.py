@@ -1,17 +1,20 @@
 """The loss of densities measures how far they are apart, and training lowers it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from euclidium.atoms import DataError, Density, DensityBasis, DensityRecord, Structure, collate
+from euclidium.atoms.centers import centered, with_bond_functions, without_bond_centers
 from euclidium.atoms.density import degrees_of, electrons_of
 from euclidium.atoms.density_metric import density_metric
 from euclidium.atoms.density_points import function_values
 from euclidium.models.config import DensityConfig, NequIPConfig
 from euclidium.models.density import DensityPrediction, flat
+from euclidium.models.storage import load
 from euclidium.train.density import (
     DensityTask,
     density_config,
@@ -205,3 +208,34 @@ def test_the_overlap_of_a_small_crystal_may_be_singular():
     factor = density_graph(one, 4.0, settings).labels["overlap"].view(16, 16).double().numpy()
     wanted = change @ matrix @ change
     assert np.square(factor @ change).sum() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_model_learns_the_middle_of_bonds(tmp_path: Path):
+    torch.manual_seed(0)
+    basis = with_bond_functions(BASIS, counts=(2, 1))
+    records = []
+    for n in range(4):
+        plain = record(n)
+        rows = plain.density.by_atom()
+        structure = centered(plain.density.structure, basis)
+        rows += [np.array([0.01, 0.03, *np.zeros(3)])] * 2
+        values = np.concatenate(rows)
+        values *= 10.0 / Density(structure, basis, values).electrons
+        records.append(DensityRecord(plain.name, Density(structure, basis, values)))
+    task, graphs = task_and_graphs(*records, basis=basis, real_space=1.0, points=300)
+    assert {z for _, z in task.statistics} == {0, 1, 8}
+    model, batch = task.build(), collate(graphs)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(60):
+        loss = task.loss(task.predict(model, batch), batch)["real_space"].value
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.7 * losses[0]
+    task.save(model.eval(), tmp_path / "model.euclidium", {}, {})
+    molecule = without_bond_centers(records[0].structure)
+    found = next(load(tmp_path / "model.euclidium").predict([molecule]))
+    assert found.electrons == pytest.approx(10, abs=1e-6)
+    assert found.structure.species.tolist() == [8, 1, 1, 0, 0]

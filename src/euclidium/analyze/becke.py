@@ -9,6 +9,7 @@ from scipy.integrate import lebedev_rule
 from scipy.spatial import cKDTree
 
 from euclidium.analyze.images import lattice_images
+from euclidium.atoms.centers import without_bond_centers
 from euclidium.atoms.structure import Structure
 from euclidium.units import BOHR
 
@@ -41,10 +42,11 @@ def becke_grid(structure: Structure, level: int = 3) -> Grid:
 
     ∫f = Σ_A ∫ w_A f,   w_A = p_A / Σ_B p_B,   p = η exp(−2 d) / d³ with d in bohr
 
-    Each atom has spheres about it. The fuzzy cells w are those of Franchini et al., with η = 0.3
-    for hydrogen and 1 else, whose cost grows with the number of atoms and not with its square; the
-    radial grid is that of Mura and Knowles, and the spheres are those of Lebedev. ``level`` is 0
-    (coarse) to 5: with 3 the electrons of water are right to 1e-6 of them.
+    Each atom has spheres about it, the middle of a bond has none. The fuzzy cells w are those of
+    Franchini et al., with η = 0.3 for hydrogen and 1 else, whose cost grows with the number of
+    atoms and not with its square; the radial grid is that of Mura and Knowles, and the spheres are
+    those of Lebedev. ``level`` is 0 (coarse) to 5: with 3 the electrons of water are right to
+    1e-6 of them.
 
     Raises ``ValueError`` for another level.
 
@@ -59,6 +61,7 @@ def becke_grid(structure: Structure, level: int = 3) -> Grid:
     """
     if level not in LEVELS:
         raise ValueError(f"levels of grids are 0 to {max(LEVELS)}, got {level}")
+    structure = without_bond_centers(structure)
     shares = _Shares(structure)
     points, weights = [], []
     for atom, z in enumerate(structure.species.tolist()):

@@ -52,7 +52,7 @@ def hirshfeld(density: Density, level: int = 2) -> AtomicCharges:
     total = np.maximum(density_at(atoms, points), SMALLEST)
     inside = wrapped(structure, points)
     charges, dipoles = structure.species.astype(float), np.zeros((structure.n_atoms, 3))
-    for n in range(structure.n_atoms):
+    for n in np.flatnonzero(structure.species).tolist():  # a centre of a bond has no share
         for place, values in _alone(atoms, n, inside):
             share = electrons * values / total
             charges[n] -= share.sum()

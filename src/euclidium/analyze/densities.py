@@ -111,7 +111,7 @@ def _error(prediction: Density, record: DensityRecord, level: int) -> DensityErr
         off, size = prediction.dipole - label.dipole, label.dipole
     return DensityError(
         name=record.name,
-        n_atoms=label.structure.n_atoms,
+        n_atoms=int(np.count_nonzero(label.structure.species)),
         eps=float(eps[0]),
         eps_by_degree=tuple(eps[1:].tolist()),
         eps_superposition=float("nan") if alone is None else epsilons(alone, label, level)[0],

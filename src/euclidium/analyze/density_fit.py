@@ -8,6 +8,7 @@ from jaxtyping import Complex, Float
 
 from euclidium.analyze.fields import density_at
 from euclidium.atoms.basis import DensityBasis, radial_norm
+from euclidium.atoms.centers import CENTER, centered, without_bond_centers
 from euclidium.atoms.density import Density, DensityRecord, electrons_of
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
@@ -31,7 +32,8 @@ def fit_volume(
     atoms of the basis, or zero where it has none: they settle what the density does not, because
     wide functions on neighbouring atoms do the same. The density between the points of the grid is
     its Fourier series. ``fit_error`` of the record is :func:`volume_error`, in percent. A density
-    of spin is fitted too.
+    of spin is fitted too. A basis with functions for the middle of bonds has them there, see
+    :func:`~euclidium.atoms.centers.centered`.
 
     Raises ``DataError`` for a grid that is not the cell of a crystal, and an element that the basis
     lacks.
@@ -44,7 +46,8 @@ def fit_volume(
     2.0
     """
     _check(volume)
-    structure = volume.structure
+    structure = centered(volume.structure, basis)
+    volume = replace(volume, structure=structure)
     isolated = np.zeros(basis.offsets(structure.species.tolist())[-1])
     if set(structure.species.tolist()) <= basis.atoms.keys():
         isolated = basis.superposition(structure.species.tolist())
@@ -65,7 +68,8 @@ def fit_atoms(volumes: Iterable[Volume], basis: DensityBasis, ridge: float = RID
     """The basis with spherical atoms, whose superposition comes nearest to some densities.
 
     The atoms of an element have the same coefficients in all crystals, which count alike for each
-    electron. Densities of valence electrons alone have no isolated atoms to begin with.
+    electron; the middle of a bond has no electrons. Densities of valence electrons alone have no
+    isolated atoms to begin with.
 
     Raises ``DataError`` as :func:`fit_volume` does, and for no densities.
 
@@ -73,14 +77,17 @@ def fit_atoms(volumes: Iterable[Volume], basis: DensityBasis, ridge: float = RID
     Traceback (most recent call last):
     euclidium.atoms.problem.DataError: there are no densities to fit atoms to
     """
-    round_ones = {z: tuple(s for s in basis.of(z) if s[0] == 0) for z in basis.elements}
+    round_ones = {
+        z: tuple(s for s in basis.of(z) if s[0] == 0) for z in basis.elements if z != CENTER
+    }
     spherical = DensityBasis(basis.name, round_ones)
-    elements = list(basis.elements)
+    elements = list(spherical.elements)
     starts = spherical.offsets(elements)
     matrix, wanted = np.zeros((starts[-1],) * 2), np.zeros(starts[-1])
     seen: set[int] = set()
     for volume in volumes:
         _check(volume)
+        volume = replace(volume, structure=without_bond_centers(volume.structure))
         species = volume.structure.species.tolist()
         seen.update(species)
         places = [starts[elements.index(z)] + np.arange(spherical.size(z)) for z in species]
@@ -92,7 +99,8 @@ def fit_atoms(volumes: Iterable[Volume], basis: DensityBasis, ridge: float = RID
         raise DataError("there are no densities to fit atoms to")
     found = np.linalg.solve(matrix + ridge * np.eye(len(matrix)), wanted)
     parts = np.split(found, starts[1:-1])
-    return replace(basis, atoms={z: c for z, c in zip(elements, parts, strict=True) if z in seen})
+    atoms = {z: c for z, c in zip(elements, parts, strict=True) if z in seen}
+    return replace(basis, atoms=atoms | basis.empty)
 
 
 def volume_error(density: Density, volume: Volume) -> float:

@@ -160,7 +160,9 @@ def _electric(
         for z, centre, c in atoms:
             vectors = some - centre
             electrons = potentials(shells_of(density.basis, int(z), device), vectors) @ c
-            total = total + z / vectors.norm(dim=1) - electrons
+            total = total - electrons
+            if z:  # a centre of a bond is no nucleus
+                total = total + z / vectors.norm(dim=1)
         potential.append(total.detach().cpu().numpy())
         if field:
             (slope,) = torch.autograd.grad(total.sum(), some)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from euclidium.analyze.becke import becke_grid
 from euclidium.analyze.images import lattice_images, wrapped
 from euclidium.atoms.basis import DensityBasis, radial_norm
+from euclidium.atoms.centers import without_bond_centers
 from euclidium.atoms.density import Density
 from euclidium.atoms.problem import DataError
 from euclidium.ops.gaussian_sums import Contraction, gaussian_sums, reach
@@ -131,7 +132,7 @@ def epsilons(
     """
     check_same_atoms(density, reference)
     points, weights = becke_grid(reference.structure, level)
-    if density.basis == reference.basis:
+    if _same_functions(density, reference):
         change = density.coefficients - reference.coefficients
         between = Density(reference.structure, reference.basis, change)
         parts = density_by_degree(between, points)[:, 0]
@@ -142,6 +143,16 @@ def epsilons(
         parts[: len(other)] -= other
     rows = np.concatenate([parts.sum(axis=0, keepdims=True), parts])
     return 100 * np.abs(rows) @ weights / reference.electrons
+
+
+def _same_functions(density: Density, reference: Density) -> bool:
+    """Whether two densities of the same atoms are sums of the same functions."""
+    one, other = density.structure, reference.structure
+    return (
+        density.basis == reference.basis
+        and one.n_atoms == other.n_atoms
+        and bool(np.abs(one.positions - other.positions).max() < 1e-6)
+    )
 
 
 def contractions(
@@ -176,11 +187,11 @@ def _contraction(exponents: dict[int, np.ndarray], coefficients: np.ndarray) -> 
 
 
 def check_same_atoms(density: Density, reference: Density) -> None:
-    """Two densities are of the same atoms.
+    """Two densities are of the same atoms, whatever the centres of their bonds.
 
     Raises ``DataError`` if elements differ, or positions by more than 1e-6 Å.
     """
-    one, other = density.structure, reference.structure
+    one, other = (without_bond_centers(d.structure) for d in (density, reference))
     if one.formula != other.formula or not np.array_equal(one.species, other.species):
         raise DataError(
             f"densities of {one.formula} and {other.formula} cannot be compared: the atoms differ"

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from euclidium.analyze.electrostatics import check_molecule, shells_of
 from euclidium.atoms.basis import radial_norm
+from euclidium.atoms.centers import CENTER
 from euclidium.atoms.density import Density, DensityRecord
 from euclidium.atoms.elements import chemical_symbol
 from euclidium.atoms.problem import DataError
@@ -57,7 +58,11 @@ def electrostatic_forces(
     if calibration is None:
         return np.array([part.sum(axis=0) for part in parts])
     found = []
-    for z, part in zip(density.structure.species.tolist(), parts, strict=True):
+    species = density.structure.species
+    for z, part in zip(species.tolist(), parts, strict=True):
+        if z == CENTER:
+            found.append(np.zeros(3))
+            continue
         if z not in calibration.weights:
             known = ", ".join(chemical_symbol(n) for n in sorted(calibration.weights))
             raise DataError(
@@ -66,7 +71,8 @@ def electrostatic_forces(
             )
         found.append(calibration.weights[z] @ part)
     forces = np.array(found)
-    return forces - forces.mean(axis=0)
+    atoms = species != CENTER
+    return np.where(atoms[:, None], forces - forces[atoms].mean(axis=0), 0.0)
 
 
 def calibrate_forces(records: Iterable[DensityRecord]) -> ForceCalibration:
@@ -92,6 +98,8 @@ def calibrate_forces(records: Iterable[DensityRecord]) -> ForceCalibration:
             continue
         species = record.density.structure.species.tolist()
         for z, part, force in zip(species, force_parts(record.density), record.forces, strict=True):
+            if z == CENTER:
+                continue
             rows.setdefault(z, []).append(part.T)
             wanted.setdefault(z, []).append(force)
     if not rows:

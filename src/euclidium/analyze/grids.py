@@ -3,6 +3,7 @@
 import numpy as np
 
 from euclidium.analyze.fields import density_at
+from euclidium.atoms.centers import without_bond_centers
 from euclidium.atoms.density import Density
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
@@ -19,6 +20,7 @@ def grid_of(
     Points are not further apart than ``spacing`` (Å), and the box of a molecule ends ``margin`` (Å)
     beyond its atoms. A density with spin has both grids. No grid of use resolves the cores of
     heavy atoms: ``electrons`` of the volume is the sum over the grid, that of the density exact.
+    The volume has the atoms alone, without centres of bonds.
 
     Raises ``DataError`` for a structure that is periodic along some axes and has no cell along the
     others, ``ValueError`` for a spacing or a margin that is not positive.
@@ -41,7 +43,7 @@ def grid_of(
         return np.concatenate(found).reshape(shape)
 
     spin = None if density.spin is None else values(True)
-    return Volume(density.structure, values(False), box, origin, spin)
+    return Volume(without_bond_centers(density.structure), values(False), box, origin, spin)
 
 
 def grid_box(

@@ -7,6 +7,11 @@ from euclidium.atoms.basis_file import read_basis as read_basis
 from euclidium.atoms.cache import GraphCache as GraphCache
 from euclidium.atoms.cache import cached as cached
 from euclidium.atoms.cache import write_graphs as write_graphs
+from euclidium.atoms.centers import CenteredStructure as CenteredStructure
+from euclidium.atoms.centers import centered as centered
+from euclidium.atoms.centers import with_bond_centers as with_bond_centers
+from euclidium.atoms.centers import with_bond_functions as with_bond_functions
+from euclidium.atoms.centers import without_bond_centers as without_bond_centers
 from euclidium.atoms.database import Database as Database
 from euclidium.atoms.database import Entry as Entry
 from euclidium.atoms.database import open_database as open_database
@@ -65,6 +70,7 @@ from euclidium.atoms.volumetric import read_volume as read_volume
 from euclidium.atoms.volumetric import write_volume as write_volume
 
 __all__ = [
+    "CenteredStructure",
     "DataError",
     "Database",
     "Dataset",
@@ -85,6 +91,7 @@ __all__ = [
     "Volume",
     "atomic_number",
     "cached",
+    "centered",
     "chemical_symbol",
     "collate",
     "compact_supercell",
@@ -124,6 +131,9 @@ __all__ = [
     "to_e3nn",
     "to_psi4",
     "to_pyscf",
+    "with_bond_centers",
+    "with_bond_functions",
+    "without_bond_centers",
     "write_densities",
     "write_graphs",
     "write_phonons",

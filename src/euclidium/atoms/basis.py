@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import gamma
 
-from euclidium.atoms.elements import atomic_number, chemical_symbol
+from euclidium.atoms.elements import atomic_number, site_number, site_symbol
 from euclidium.atoms.problem import DataError
 from euclidium.o3.irreps import Irrep, Irreps
 
@@ -18,6 +18,7 @@ from euclidium.o3.irreps import Irrep, Irreps
 # basis' irreps in channel-last layout. Written into every density file.
 DENSITY_CONVENTION = "euclidium-density/1"
 Shell = tuple[int, float]
+BOND_FACTOR = 1.3
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class DensityBasis:
     and then by falling exponent. The coefficients of an atom (e/bohr^1.5; r in bohr) are a feature
     of :meth:`irreps`: inside the block of a degree first the components m, then the shells.
     ``atoms`` are coefficients of the s functions of isolated, spherical, neutral atoms, whose sum
-    is what a molecule's density is compared with.
+    is what a molecule's density is compared with. Shells of the atomic number 0 stand in the middle
+    of bonds, between atoms nearer than ``bond_factor`` times the sum of their covalent radii; see
+    :func:`~euclidium.atoms.centers.with_bond_centers`.
 
     Raises ``ValueError`` for shells that are not sorted or exponents that are not positive.
 
@@ -42,15 +45,16 @@ class DensityBasis:
     name: str
     shells: Mapping[int, tuple[Shell, ...]]
     atoms: Mapping[int, Float[np.ndarray, " s"]] = field(default_factory=dict)
+    bond_factor: float = BOND_FACTOR
 
     def __post_init__(self) -> None:
         for z, shells in self.shells.items():
             if list(shells) != sorted(shells, key=lambda shell: (shell[0], -shell[1])):
                 raise ValueError(
-                    f"shells of {chemical_symbol(z)} are sorted by degree, then by falling exponent"
+                    f"shells of {site_symbol(z)} are sorted by degree, then by falling exponent"
                 )
             if any(l < 0 or not exponent > 0 for l, exponent in shells):
-                raise ValueError(f"degrees and exponents of {chemical_symbol(z)} must be positive")
+                raise ValueError(f"degrees and exponents of {site_symbol(z)} must be positive")
 
     @property
     def elements(self) -> tuple[int, ...]:
@@ -68,9 +72,9 @@ class DensityBasis:
         Raises ``DataError`` for an element that the basis lacks.
         """
         if z not in self.shells:
-            known = ", ".join(chemical_symbol(n) for n in self.elements)
+            known = ", ".join(site_symbol(n) for n in self.elements)
             raise DataError(
-                f"the basis {self.name} has no functions for {chemical_symbol(z)}, only for "
+                f"the basis {self.name} has no functions for {site_symbol(z)}, only for "
                 f"{known}: choose another basis or model"
             )
         return self.shells[z]
@@ -110,12 +114,21 @@ class DensityBasis:
             if z not in self.atoms:
                 self.of(z)
                 raise DataError(
-                    f"the basis {self.name} has no isolated atom of {chemical_symbol(z)}: fit it"
+                    f"the basis {self.name} has no isolated atom of {site_symbol(z)}: fit it"
                 )
             own = np.zeros(self.size(z))
             own[: len(self.atoms[z])] = self.atoms[z]
             parts.append(own)
         return np.concatenate([np.zeros(0), *parts])
+
+    @property
+    def empty(self) -> dict[int, Float[np.ndarray, " s"]]:
+        """What stands in the middle of a bond of isolated atoms: no electrons, by atomic number 0.
+
+        >>> DensityBasis("both", {0: ((0, 1.0),), 1: ((0, 1.0),)}).empty
+        {0: array([0.])}
+        """
+        return {z: np.zeros(sum(l == 0 for l, _ in self.of(z))) for z in self.elements if z == 0}
 
     def to_json(self) -> dict[str, Any]:
         """The basis as plain values.
@@ -124,14 +137,16 @@ class DensityBasis:
         >>> DensityBasis.from_json(basis.to_json()) == basis
         True
         """
+        factor = {"bond_factor": self.bond_factor} if 0 in self.shells else {}
         return {
             "name": self.name,
             "convention": DENSITY_CONVENTION,
             "shells": {
-                chemical_symbol(z): [list(shell) for shell in shells]
+                site_symbol(z): [list(shell) for shell in shells]
                 for z, shells in sorted(self.shells.items())
             },
-            "atoms": {chemical_symbol(z): own.tolist() for z, own in sorted(self.atoms.items())},
+            "atoms": {site_symbol(z): own.tolist() for z, own in sorted(self.atoms.items())},
+            **factor,
         }
 
     @classmethod
@@ -148,10 +163,11 @@ class DensityBasis:
         return cls(
             str(value["name"]),
             {
-                atomic_number(symbol): tuple((int(l), float(a)) for l, a in shells)
+                site_number(symbol): tuple((int(l), float(a)) for l, a in shells)
                 for symbol, shells in value["shells"].items()
             },
-            {atomic_number(s): np.array(own, float) for s, own in value.get("atoms", {}).items()},
+            {site_number(s): np.array(own, float) for s, own in value.get("atoms", {}).items()},
+            float(value.get("bond_factor", BOND_FACTOR)),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -198,7 +214,7 @@ def even_tempered(
     )
     name = f"even-tempered {smallest:g} {ratio:g} {','.join(map(str, counts))}"
     return DensityBasis(
-        name, {z if isinstance(z, int) else atomic_number(z): shells for z in elements}
+        name, {z if isinstance(z, int) else site_number(z): shells for z in elements}
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from euclidium.atoms.basis import DensityBasis, Shell
-from euclidium.atoms.elements import atomic_number
+from euclidium.atoms.elements import site_number
 from euclidium.atoms.problem import DataError
 
 LETTERS = "SPDFGHIK"
@@ -94,13 +94,13 @@ def match_atom(
 
 def _gaussian(lines: Sequence[str]) -> Iterator[tuple[int, int, list[float]]]:
     """Atomic number, degree and exponents of each shell of a Gaussian94 file."""
-    z, i = 0, 0
+    z, i = -1, 0
     while i < len(lines):
         words = lines[i].split()
         i += 1
         if re.fullmatch(r"-?[A-Za-z]{1,2}\s+0", lines[i - 1]):
-            z = atomic_number(words[0].lstrip("-").capitalize())
-        elif z and len(words) >= 2 and words[0].upper() in LETTERS and words[1].isdigit():
+            z = site_number(words[0].lstrip("-").capitalize())
+        elif z >= 0 and len(words) >= 2 and words[0].upper() in LETTERS and words[1].isdigit():
             n = int(words[1])
             yield z, LETTERS.index(words[0].upper()), _first_numbers(lines[i : i + n])
             i += n
@@ -108,13 +108,13 @@ def _gaussian(lines: Sequence[str]) -> Iterator[tuple[int, int, list[float]]]:
 
 def _demon(lines: Sequence[str]) -> Iterator[tuple[int, int, list[float]]]:
     """Atomic number, degree and exponents of each shell of a deMon file."""
-    z, i = 0, 0
+    z, i = -1, 0
     while i < len(lines):
         words = lines[i].split()
         i += 1
         if words[0].upper().startswith("O-") and len(words) > 1:
-            z = atomic_number(words[1].capitalize())
-        elif z and len(words) == 3 and all(word.isdigit() for word in words):
+            z = site_number(words[1].capitalize())
+        elif z >= 0 and len(words) == 3 and all(word.isdigit() for word in words):
             n = int(words[2])
             yield z, int(words[1]), _first_numbers(lines[i : i + n])
             i += n

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from euclidium.atoms.basis import DENSITY_CONVENTION, DensityBasis
+from euclidium.atoms.centers import CenteredStructure
 from euclidium.atoms.density import Density, DensityRecord
 from euclidium.atoms.density_orders import from_pyscf
 from euclidium.atoms.embedded import embedded_file
@@ -258,8 +259,10 @@ def _records(
     for i, entry in enumerate(entries):
         atoms = slice(*arrays["atom_offset"][i : i + 2].tolist())
         functions = slice(*arrays["function_offset"][i : i + 2].tolist())
-        structure = Structure(
-            arrays["species"][atoms].astype(np.int64),
+        species = arrays["species"][atoms].astype(np.int64)
+        kind = Structure if species.all() else CenteredStructure
+        structure = kind(
+            species,
             arrays["positions"][atoms].astype(np.float64),
             arrays["cells"][i].astype(np.float64),
             arrays["pbc"][i].astype(bool),

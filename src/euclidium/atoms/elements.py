@@ -29,6 +29,28 @@ def chemical_symbol(number: int) -> str:
     return chemical_symbols[number]
 
 
+def site_symbol(number: int) -> str:
+    """Chemical symbol, or X for 0: a centre of functions without an atom.
+
+    Raises ``ValueError`` for anything else.
+
+    >>> site_symbol(0), site_symbol(14)
+    ('X', 'Si')
+    """
+    return chemical_symbols[0] if number == 0 else chemical_symbol(number)
+
+
+def site_number(symbol: str) -> int:
+    """Atomic number of a chemical symbol, or 0 for X; the inverse of :func:`site_symbol`.
+
+    Raises ``ValueError`` for anything else.
+
+    >>> site_number("X"), site_number("Si")
+    (0, 14)
+    """
+    return 0 if symbol == chemical_symbols[0] else atomic_number(symbol)
+
+
 def atomic_mass(number: int) -> float:
     """Standard atomic mass in amu. Raises ``ValueError`` if there is no such element.
 

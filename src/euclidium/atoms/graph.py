@@ -52,11 +52,13 @@ class Graph:
         structures: Iterable[Structure],
         cutoff: float,
         labels: Sequence[str] | None = None,
+        centers: bool = False,
     ) -> "Graph":
         """The graph of some structures, with edges between atoms closer than the cutoff (Å).
 
         ``labels`` names the labels to take along; by default all, and then each structure must have
-        the same. Raises ``DataError`` if a structure lacks one or its shape differs from the
+        the same. ``centers`` lets centres of bonds in, which have no atom: most models know none.
+        Raises ``DataError`` if a structure lacks one or its shape differs from the
         others', and as :func:`~euclidium.atoms.neighbor_list` does.
 
         >>> argon = Structure(np.array([18]), np.zeros((1, 3)))
@@ -66,6 +68,8 @@ class Graph:
         items = list(structures)
         if not items:
             raise ValueError("a graph needs at least one structure, got none")
+        if not centers:
+            _check_atoms(items)
         neighbors = [neighbor_list(item, cutoff) for item in items]
         sizes = np.array([item.n_atoms for item in items])
         return cls(
@@ -283,6 +287,16 @@ def _offsets(sizes: Sequence[int]) -> list[int]:
 def _joined(arrays: Sequence[np.ndarray]) -> Tensor:
     """Arrays one after the other, as a tensor of their own memory."""
     return torch.from_numpy(np.concatenate(arrays))
+
+
+def _check_atoms(structures: Sequence[Structure]) -> None:
+    """Every site holds an atom."""
+    for item in structures:
+        if not item.species.all():
+            raise DataError(
+                f"{item.origin} has centres of bonds, which are known to models of densities "
+                "alone: take them away with without_bond_centers"
+            )
 
 
 def _edges(neighbors: Sequence[NeighborList], sizes: np.ndarray) -> Edges:

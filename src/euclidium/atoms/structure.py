@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -48,6 +49,8 @@ class Structure:
     >>> Structure(np.array([1, 1]), bond, labels={"energy": np.array(-31.7)})
     Structure(H2, labels: energy)
     """
+
+    LOWEST: ClassVar[int] = 1  # atomic number
 
     species: Int[np.ndarray, " atom"]
     positions: Float[np.ndarray, "atom 3"]
@@ -241,8 +244,8 @@ def _check_shapes(structure: Structure) -> None:
 
 def _check_species(structure: Structure) -> None:
     low, high = int(structure.species.min()), int(structure.species.max())
-    if low < 1 or high > LARGEST_ATOMIC_NUMBER:
-        unknown = low if low < 1 else high
+    if low < structure.LOWEST or high > LARGEST_ATOMIC_NUMBER:
+        unknown = low if low < structure.LOWEST else high
         atom = int(np.argmax(structure.species == unknown))
         raise DataError(
             f"{structure.origin}: atom {atom} has the atomic number {unknown}, which is not an "

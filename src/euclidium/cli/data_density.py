@@ -1,7 +1,7 @@
 """``euclidium data make density``: electron densities of one's own molecules."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from euclidium.cli.data_import import check_densities, report_densities
 from euclidium.cli.options import Force
 from euclidium.cli.progress import bar, note
 from euclidium.cli.report import Report
+
+if TYPE_CHECKING:
+    from euclidium.atoms.basis import DensityBasis
 
 Structures = Annotated[
     Path, typer.Argument(help="Molecules in any file that ASE reads.", metavar="STRUCTURES")
@@ -21,6 +24,14 @@ Basis = Annotated[
     typer.Option(
         help="Basis of the density: a name of the Basis Set Exchange, which is decontracted, or a "
         "file .gbs or .d2k."
+    ),
+]
+BondCenters = Annotated[
+    bool,
+    typer.Option(
+        "--bond-centers",
+        help="Put functions in the middle of bonds too: those of X in the file of a basis, or "
+        "three shells each of s, p and d.",
     ),
 ]
 Charge = Annotated[
@@ -46,6 +57,7 @@ def make_density(
     method: Method = "PBE0",
     orbital_basis: Orbitals = "def2-TZVP",
     basis: Basis = "def2-universal-jfit",
+    bond_centers: BondCenters = False,
     charge: Charge = 0,
     spin: Spin = 0,
     metric: Metric = "coulomb",
@@ -64,20 +76,13 @@ def make_density(
     Example: [bold]euclidium data make density mine.xyz -o mine.npz --processes 4[/bold]
     """
     check_densities(output, force)
-    from euclidium.atoms.basis import exchange_basis
-    from euclidium.atoms.basis_file import read_basis
     from euclidium.atoms.density_file import write_densities
-    from euclidium.atoms.elements import chemical_symbol
     from euclidium.simulate.density_collection import Labelling, density_jobs, label_all
     from euclidium.simulate.quantum import fit_atoms
 
     jobs = density_jobs(structures, charge, spin)
     numbers = sorted({int(z) for job in jobs for z in job.structure.species})
-    if Path(basis).is_file():
-        found = read_basis(basis)
-        found = type(found)(found.name, {z: found.of(z) for z in numbers})
-    else:
-        found = exchange_basis(basis, tuple(chemical_symbol(z) for z in numbers))
+    found = _basis(basis, numbers, bond_centers)
     how = Labelling(fit_atoms(found, method, orbital_basis), method, orbital_basis, metric, forces)
     folder = output.with_name(f"{output.stem}-work") if work is None else work
     with bar("densities", total=len(jobs)) as shown:
@@ -95,3 +100,22 @@ def make_density(
         )
     write_densities(output, made.records)
     return report_densities(output, made.records, {"work": folder, "failed": made.failed})
+
+
+def _basis(name: str, numbers: list[int], bond_centers: bool) -> "DensityBasis":
+    """The functions of some elements, and those in the middle of bonds if they are wanted."""
+    from euclidium.atoms.basis import DensityBasis, exchange_basis
+    from euclidium.atoms.basis_file import read_basis
+    from euclidium.atoms.centers import CENTER, with_bond_functions
+    from euclidium.atoms.elements import chemical_symbol
+
+    if Path(name).is_file():
+        found = read_basis(name)
+    else:
+        found = exchange_basis(name, tuple(chemical_symbol(z) for z in numbers))
+    own = DensityBasis(found.name, {z: found.of(z) for z in numbers})
+    if not bond_centers:
+        return own
+    if CENTER not in found.shells:
+        return with_bond_functions(own)
+    return DensityBasis(own.name, {CENTER: found.of(CENTER), **own.shells})

@@ -136,10 +136,11 @@ def _slice(density: "Density") -> "tuple[Any, ...]":
     import numpy as np
 
     from euclidium.analyze.fields import density_at
+    from euclidium.atoms.centers import without_bond_centers
     from euclidium.atoms.density import Density
     from euclidium.atoms.elements import chemical_symbol
 
-    structure = density.structure
+    structure = without_bond_centers(density.structure)
     middle = structure.positions.mean(axis=0)
     away = structure.positions - middle
     frame = _right_handed(np.linalg.svd(np.concatenate([away, np.zeros((3, 3))]))[2])
@@ -170,6 +171,7 @@ def _charge_table(density: "Density", charges: "AtomicCharges") -> Any:
         for n, (z, q, d) in enumerate(
             zip(density.structure.species, charges.charges, charges.dipoles, strict=True)
         )
+        if z  # of atoms, not of bonds
     ]
     title = f"{density.structure.formula}: Hirshfeld charges"
     return table(title, ("atom", "element", "charge (e)", "dipole (e·Å)"), rows)

@@ -55,7 +55,7 @@ def density_predict(
     found = predicted(model, structure, frame, device, charge, spin)
     document: dict[str, Any] = {
         "formula": found.structure.formula,
-        "n_atoms": found.structure.n_atoms,
+        "n_atoms": int(np.count_nonzero(found.structure.species)),
         "electrons": found.electrons,
         "charge": found.charge,
         "output": output,

@@ -10,7 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.centers import centered
 from euclidium.atoms.density import Density
+from euclidium.atoms.elements import site_symbol
 from euclidium.atoms.graph import Graph, collate
 from euclidium.atoms.structure import Structure
 from euclidium.models.config import DensityConfig
@@ -136,7 +138,8 @@ class DensityModel(nn.Module):
     Electrons are added to an atom where the training data vary most, along C q with the charges q
     of the functions and their covariance C. The total charge (e) is the label ``charge`` of a
     structure, 0 without; the label ``spin`` is the number of unpaired electrons, which the spin
-    density integrates to.
+    density integrates to. Where the basis has functions for the middle of bonds, the model finds
+    the bonds, and electrons flow to their centres as to atoms.
 
     Rackers, Tecot, Geiger and Smidt, Mach. Learn.: Sci. Technol. 4, 015027 (2023),
     https://doi.org/10.1088/2632-2153/acb314, with another network, readout and loss.
@@ -158,6 +161,8 @@ class DensityModel(nn.Module):
         self.cutoff = config.cutoff
         self.basis = DensityBasis.from_json(config.basis)
         elements = self.basis.elements
+        if config.electrons == "nuclei":
+            _check_scalars(self.basis)
         network = config.network
         self.backbone = NequIP(
             network,
@@ -220,11 +225,14 @@ class DensityModel(nn.Module):
     def graph(self, structure: Structure) -> Graph:
         """The graph of a structure as the model reads it, with its charge and unpaired electrons.
 
-        Raises ``DataError`` for an element that the basis lacks.
+        With centres of bonds if the basis has functions for them, see
+        :func:`~euclidium.atoms.centers.centered`. Raises ``DataError`` for an element that the
+        basis lacks.
         """
+        structure = centered(structure, self.basis)
         for z in np.unique(structure.species).tolist():
             self.basis.of(int(z))
-        graph = Graph.from_structures([structure], self.cutoff, labels=())
+        graph = Graph.from_structures([structure], self.cutoff, labels=(), centers=True)
         return graph.replace(labels=counts(structure))
 
     def forward(self, graph: Graph) -> DensityPrediction:
@@ -287,11 +295,11 @@ class DensityModel(nn.Module):
         return head
 
     def predict(self, structures: Iterable[Structure], batch_size: int = 16) -> Iterator[Density]:
-        """The densities of many structures, in their order.
+        """The densities of many structures, in their order; each has the centres of its bonds.
 
         Raises ``DataError`` for an element that the model does not know.
         """
-        source = iter(structures)
+        source = (centered(structure, self.basis) for structure in structures)
         device = self.backbone.embedding.device
         while batch := list(islice(source, batch_size)):
             graph = collate([self.graph(structure) for structure in batch]).to(device)
@@ -310,6 +318,16 @@ class DensityModel(nn.Module):
         for n, structure in enumerate(batch):
             own = [part[n] for part in parts]
             yield Density(structure, self.basis, own[0], own[1] if len(own) > 1 else None)
+
+
+def _check_scalars(basis: DensityBasis) -> None:
+    """Every element has functions that hold electrons."""
+    without = [site_symbol(z) for z in basis.elements if basis.of(z)[0][0] > 0]
+    if without:
+        raise ValueError(
+            f"the basis {basis.name} has no s functions for {', '.join(without)}, and the number "
+            "of electrons is that of the nuclei: add one, or choose electrons: free"
+        )
 
 
 Ways = Mapping[int, tuple[Tensor, Tensor]]

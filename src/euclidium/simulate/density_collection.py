@@ -14,6 +14,7 @@ from pathlib import Path
 import ase.io
 
 from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.centers import centered
 from euclidium.atoms.density import DensityRecord
 from euclidium.atoms.density_file import read_densities, write_densities
 from euclidium.atoms.problem import DataError
@@ -198,7 +199,8 @@ def _compute(job: DensityJob, how: Labelling, path: Path) -> str | None:
 def _kept(job: DensityJob, how: Labelling, path: Path) -> DensityRecord:
     """The record that was kept, with the isolated atoms in its basis."""
     [record] = read_densities(path)
-    density = dataclasses.replace(record.density, structure=job.structure, basis=how.basis)
+    structure = centered(job.structure, how.basis)
+    density = dataclasses.replace(record.density, structure=structure, basis=how.basis)
     return dataclasses.replace(record, name=job.name, density=density)
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Float
 
 from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.centers import CENTER, centered, without_bond_centers
 from euclidium.atoms.density import Density, DensityRecord, electrons_of
 from euclidium.atoms.density_orders import from_pyscf, to_pyscf
-from euclidium.atoms.elements import chemical_symbol
+from euclidium.atoms.elements import chemical_symbol, site_symbol
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.units import BOHR, HARTREE, HARTREE_PER_BOHR
@@ -43,7 +44,8 @@ def label(
     ``metric`` is that of the scalar product, ``coulomb`` or ``overlap``. ``spin`` is N↑ − N↓; with
     unpaired electrons the calculation is unrestricted, and ρ↑ − ρ↓ is fitted too. ``method`` is a
     functional of PySCF's, or HF. Energy in eV, forces in eV/Å, dipole of the calculation in e·Å,
-    and ``fit_error`` = 100 ∫|ρ − ρ_fit| / N on the Becke grid, in percent.
+    and ``fit_error`` = 100 ∫|ρ − ρ_fit| / N on the Becke grid, in percent. A basis with functions
+    for the middle of bonds has them there, see :func:`~euclidium.atoms.centers.centered`.
 
     Raises ``DataError`` for a crystal, a functional, orbital basis or element that is not known,
     electrons that do not fit charge and spin, and a calculation that does not converge.
@@ -56,6 +58,7 @@ def label(
     """
     if metric not in METRICS:
         raise DataError(f"the metric of a fit is coulomb or overlap, not {metric!r}")
+    structure = centered(structure, basis)
     for z in set(structure.species.tolist()):
         basis.of(z)
     field = converged(mean_field(structure, method, orbital_basis, charge, spin))
@@ -74,7 +77,7 @@ def label(
         density,
         charge,
         energy=float(field.e_tot) * HARTREE,
-        forces=_forces(field) if forces else None,
+        forces=_forces(field, structure) if forces else None,
         dipole=_dipole(structure, mole, total),
         fit_error=fit_error(density, field, total),
         info={"method": f"{method}/{orbital_basis}", "metric": metric, "spin": spin},
@@ -137,6 +140,8 @@ def fit_atoms(
 
     atoms = {}
     for z in basis.elements:
+        if z == CENTER:
+            continue
         spheres = DensityBasis("s", {z: tuple(s for s in basis.of(z) if s[0] == 0)})
         if not spheres.of(z):
             raise DataError(f"the basis {basis.name} has no s functions for {chemical_symbol(z)}")
@@ -149,7 +154,7 @@ def fit_atoms(
         if not field.converged:
             raise DataError(f"no self-consistency of the atom {chemical_symbol(z)} by {method}")
         atoms[z] = fit_density(atom, spheres, mole, field.make_rdm1(), float(z))
-    return replace(basis, atoms=atoms)
+    return replace(basis, atoms=atoms | basis.empty)
 
 
 def fit_error(density: Density, field: Any, matrix: Float[np.ndarray, "orbital orbital"]) -> float:
@@ -212,7 +217,7 @@ def converged(field: Any, start: np.ndarray | None = None) -> Any:
 
 
 def molecule(structure: Structure, orbital_basis: str, charge: int = 0, spin: int = 0) -> Any:
-    """PySCF's molecule with the orbital basis; lengths are bohr there.
+    """PySCF's molecule with the orbital basis, on atoms alone; lengths are bohr there.
 
     Raises ``DataError`` as :func:`label` does.
 
@@ -234,6 +239,7 @@ def molecule(structure: Structure, orbital_basis: str, charge: int = 0, spin: in
             f"{structure.origin}: {structure.formula} with the charge {charge} has {electrons} "
             f"electrons, of which {spin} cannot be unpaired: change charge or spin"
         )
+    structure = without_bond_centers(structure)
     symbols = [chemical_symbol(int(z)) for z in structure.species]
     _check_orbitals(orbital_basis, sorted(set(symbols)))
     atoms = list(zip(symbols, (structure.positions / BOHR).tolist(), strict=True))
@@ -249,9 +255,9 @@ def functions(structure: Structure, basis: DensityBasis) -> Any:
     """
     from pyscf import gto
 
-    symbols = [chemical_symbol(int(z)) for z in structure.species]
+    symbols = [site_symbol(int(z)) for z in structure.species]
     shells = {
-        chemical_symbol(z): [[l, [a, 1.0]] for l, a in basis.of(z)]
+        site_symbol(z): [[l, [a, 1.0]] for l, a in basis.of(z)]
         for z in set(structure.species.tolist())
     }
     atoms = list(zip(symbols, (structure.positions / BOHR).tolist(), strict=True))
@@ -310,12 +316,14 @@ def _packed(matrix: np.ndarray) -> np.ndarray:
     return matrix[i, j] * np.where(i == j, 1.0, 2.0)
 
 
-def _forces(field: Any) -> np.ndarray:
-    """Forces in eV/Å, with the response of the grid."""
+def _forces(field: Any, structure: Structure) -> np.ndarray:
+    """Forces in eV/Å, with the response of the grid; none on the middle of a bond."""
     gradient = field.nuc_grad_method()
     gradient.grid_response, gradient.verbose = True, 0
     with _silence():
-        return -np.asarray(gradient.kernel()) * HARTREE_PER_BOHR
+        found = np.zeros((structure.n_atoms, 3))
+        found[structure.species != CENTER] = -np.asarray(gradient.kernel()) * HARTREE_PER_BOHR
+    return found
 
 
 def _dipole(structure: Structure, mole: Any, matrix: np.ndarray) -> np.ndarray:

@@ -231,7 +231,8 @@ def density_graph(
         points, weights = sample_points(structure, basis, settings.points, seed)
         values = function_values(structure, basis, points) * torch.from_numpy(weights)[:, None]
         labels["points"] = (values / BOHR**3).float().flatten()
-    return Graph.from_structures([structure], cutoff, labels=()).replace(labels=labels)
+    graph = Graph.from_structures([structure], cutoff, labels=(), centers=True)
+    return graph.replace(labels=labels)
 
 
 def _root(record: DensityRecord, metric: Metric) -> Float[Tensor, "function function"]:
