@@ -48,7 +48,8 @@ def read_density_parts(config: DensityTrainConfig) -> DensityParts:
     small = [
         n
         for n, record in enumerate(own)
-        if data.largest is None or np.count_nonzero(record.density.structure.species) <= data.largest
+        if data.largest is None
+        or np.count_nonzero(record.density.structure.species) <= data.largest
     ]
     sizes = {name: v for name, v in wanted.items() if not isinstance(v, str)}
     split = split_indices(
