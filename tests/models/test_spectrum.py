@@ -130,6 +130,18 @@ def test_members_are_averaged_and_their_spread_is_the_uncertainty(quartz):
     assert set(result.uncertainty) == {"cv300"}
 
 
+def test_numbers_beside_the_curve_have_weights_of_their_own(quartz):
+    torch.manual_seed(2)
+    models = [Spectrum(SMALL).eval() for _ in range(2)]
+    structure = Structure.from_ase(quartz)
+    first, second = (next(one.predict([structure])) for one in models)
+    both = next(combine(models, (1.0, 0.0), (0.0, 1.0)).predict([structure]))
+    np.testing.assert_allclose(both.dos.modes, first.dos.modes, atol=1e-10)
+    assert both.unstable == pytest.approx(second.unstable, rel=1e-6)
+    assert both.last_peak == pytest.approx(second.last_peak, rel=1e-6)
+    assert both.unstable != pytest.approx(first.unstable, rel=1e-3)
+
+
 def test_a_file_gives_the_same_model(model, quartz, tmp_path):
     save(model, tmp_path / "a.euclidium")
     again = load(tmp_path / "a.euclidium")

@@ -130,6 +130,9 @@ class SpectrumConfig(Config):
     weights: tuple[float, ...] = Field(
         (), description="weight of each member's curve in the average; without, all are the same"
     )
+    number_weights: tuple[float, ...] = Field(
+        (), description="the same of each member's last peak and stability"
+    )
     symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystal's symmetry, Å")
     uncertainty: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
@@ -160,7 +163,7 @@ class SpectrumConfig(Config):
 
     @model_validator(mode="after")
     def _one_for_each_member(self) -> "SpectrumConfig":
-        for name in ("networks", "weights"):
+        for name in ("networks", "weights", "number_weights"):
             count = len(getattr(self, name))
             if count not in (0, self.members):
                 raise ValueError(f"{self.members} members need {self.members} {name}, got {count}")

@@ -171,6 +171,7 @@ class Spectrum(nn.Module):
     edges: Tensor
     prior: Tensor
     weights: Tensor
+    number_weights: Tensor
 
     def __init__(self, config: SpectrumConfig, calibrate: bool = True) -> None:
         super().__init__()
@@ -180,8 +181,9 @@ class Spectrum(nn.Module):
         self.members = nn.ModuleList(
             SpectrumNetwork(config, network, calibrate) for network in networks
         )
-        weights = torch.tensor(config.weights or (1.0,) * config.members)
-        self.register_buffer("weights", weights / weights.sum(), persistent=False)
+        for name in ("weights", "number_weights"):
+            weights = torch.tensor(getattr(config, name) or (1.0,) * config.members)
+            self.register_buffer(name, weights / weights.sum(), persistent=False)
         self.register_buffer("edges", grid_edges(config), persistent=False)
         # the mean curve of the training data, which sites deviate from
         self.register_buffer("prior", torch.zeros(config.n_intervals))
@@ -213,16 +215,13 @@ class Spectrum(nn.Module):
         found = self.of_members(graph)
         if len(found) == 1:
             return found[0]
+        curves, numbers = self.weights, self.number_weights
         return SpectrumPrediction(
-            sites=self.mean(torch.stack([one.sites for one in found])),
-            total=self.mean(torch.stack([one.total for one in found])),
-            top=torch.stack([one.top for one in found]).mean(dim=0),
-            unstable=torch.stack([one.unstable for one in found]).mean(dim=0),
+            sites=_mean(curves, torch.stack([one.sites for one in found])),
+            total=_mean(curves, torch.stack([one.total for one in found])),
+            top=_mean(numbers, torch.stack([one.top for one in found])),
+            unstable=_mean(numbers, torch.stack([one.unstable for one in found])),
         )
-
-    def mean(self, values: Float[Tensor, "member *shape"]) -> Float[Tensor, "*shape"]:
-        """The average of curves over the members, with their weights."""
-        return torch.tensordot(self.weights.to(values), values, dims=1)
 
     def of_members(self, graph: Graph) -> list[SpectrumPrediction]:
         """The prediction of each network by itself; raises as :meth:`forward` does."""
@@ -290,11 +289,14 @@ class Spectrum(nn.Module):
         edges = self.edges.cpu().numpy()
         weights, crystal = site_weights(graph)
         shares = _element_shares(graph) * weights[:, None]
-        sites = self.mean(torch.stack([one.sites for one in found])).double().cpu()
-        share = self.weights.double().cpu().numpy()
+        sites = _mean(self.weights, torch.stack([one.sites for one in found])).double().cpu()
+        share, number_share = (
+            w.double().cpu().numpy() for w in (self.weights, self.number_weights)
+        )
         totals = torch.stack([one.total for one in found], dim=1).double().cpu()
         tops = torch.stack([one.top for one in found], dim=1).double().cpu()
-        odds = torch.stack([one.unstable for one in found]).mean(dim=0).sigmoid().tolist()
+        odds = torch.stack([one.unstable for one in found])
+        unstable = _mean(self.number_weights, odds).sigmoid().tolist()
         for n, structure in enumerate(batch):
             own = (crystal == n).cpu()
             scale = 3 / totals[n].sum(dim=1, keepdim=True)
@@ -303,7 +305,7 @@ class Spectrum(nn.Module):
             parts = (shares[own].cpu().T @ sites[own]).numpy()
             parts *= modes / np.maximum(parts.sum(axis=0), 1e-300)
             peaks = _medians(edges, tops[n].numpy())
-            top = tops[n].numpy().mean(axis=0)
+            top = number_share @ tops[n].numpy()
             disagreement = _disagreement(edges, members, peaks, self.config.broadening)
             yield SpectrumResult(
                 structure=structure,
@@ -312,7 +314,7 @@ class Spectrum(nn.Module):
                     chemical_symbol(int(z)): parts[z] for z in np.flatnonzero(parts.sum(axis=1) > 0)
                 },
                 last_peak=float(_medians(edges, top[None])[0]),
-                unstable=odds[n],
+                unstable=unstable[n],
                 uncertainty=self._uncertainty(disagreement),
                 members=members,
             )
@@ -381,8 +383,13 @@ def check_crystal(structure: Structure) -> None:
         )
 
 
-def combine(models: Sequence[Spectrum], weights: Sequence[float] = ()) -> Spectrum:
-    """One model of several: their predictions are averaged, with ``weights`` if there are some.
+def combine(
+    models: Sequence[Spectrum], weights: Sequence[float] = (), number_weights: Sequence[float] = ()
+) -> Spectrum:
+    """One model of several: their predictions are averaged.
+
+    Curves have ``weights`` if there are some, last peaks and stabilities ``number_weights``: these
+    numbers are learned by heart sooner than curves, so that another member may know them best.
 
     Networks and dropout may differ. Raises ``ValueError`` for none, and for models that differ in
     their grid, cutoff, or anything else.
@@ -396,7 +403,7 @@ def combine(models: Sequence[Spectrum], weights: Sequence[float] = ()) -> Spectr
         raise ValueError("there is no model to combine")
     # dropout is a matter of training
     free = {"members": 1, "networks": (), "network": NequIPConfig(), "dropout": 0.0}
-    free |= {"feature_dropout": 0.0, "weights": ()}
+    free |= {"feature_dropout": 0.0, "weights": (), "number_weights": ()}
     configs = [model.config.model_copy(update=free) for model in models]
     if any(config != configs[0] for config in configs):
         raise ValueError("models with different configurations cannot be combined")
@@ -411,6 +418,7 @@ def combine(models: Sequence[Spectrum], weights: Sequence[float] = ()) -> Spectr
         "members": count,
         "networks": networks if differ else (),
         "weights": weights,
+        "number_weights": number_weights,
     }
     whole = Spectrum(SpectrumConfig.model_validate(config), calibrate=False)
     members = [member for model in models for member in model.members]
@@ -418,6 +426,13 @@ def combine(models: Sequence[Spectrum], weights: Sequence[float] = ()) -> Spectr
         own.load_state_dict(member.state_dict())
     whole.prior.copy_(models[0].prior)
     return whole.eval()
+
+
+def _mean(
+    weights: Float[Tensor, " member"], values: Float[Tensor, "member *shape"]
+) -> Float[Tensor, "*shape"]:
+    """The average over the members, with their weights."""
+    return torch.tensordot(weights.to(values), values, dims=1)
 
 
 def _readout(width: int, hidden: int, out: int, dropout: float) -> nn.Sequential:
