@@ -249,8 +249,8 @@ def fit_density(mol, matrix, coulomb, grids):
 # ---------------------------------------------------------------------------------- PySCF
 
 
-def mean_field(atoms):
-    """Converged Kohn-Sham calculation of a cluster."""
+def mean_field(atoms, fitted=False):
+    """Converged Kohn-Sham calculation of a cluster; ``fitted``: with fitted Coulomb integrals."""
     from pyscf import dft, gto, lib
 
     lib.num_threads(1)
@@ -266,6 +266,8 @@ def mean_field(atoms):
     # PySCF's own value of the bohr differs from ASE's in the ninth digit: use one value
     mol.set_geom_(atoms.positions / units.Bohr, unit="Bohr")
     field = dft.RKS(mol)
+    if fitted:
+        field = field.density_fit(auxbasis="def2-universal-jkfit")
     field.xc = XC
     field.grids.level = 1  # the first cycles on a coarse grid take a fifth of the time
     field.conv_tol = 1e-6

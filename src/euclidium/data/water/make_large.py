@@ -1,17 +1,21 @@
-"""Make the large clusters: electron densities of 10 to 30 molecules, as in ``make.py``.
+"""Make the medium and large clusters: electron densities of 7 to 30 molecules, as in ``make.py``.
 
 Needs euclidium, and what ``make.py`` needs.  Each cluster keeps its result in the work folder and
 is skipped when it is there already.
 
-    python make_large.py --work large-work
+    python make_large.py medium --work large-work
+    python make_large.py large --work large-work
 
 Clusters grow molecule by molecule (``make.py`` turns all molecules until none overlap, which a
 large cluster never does), then follows the same dynamics with GFN2-xTB, of which the last snapshot
-is kept, then PBE0/def2-SVP and the same density fit; no forces.
+is kept, then PBE0/def2-SVP and the same density fit; no forces.  The medium ones, to train with, and
+those of 30 molecules have the Coulomb and exchange integrals of the calculation fitted
+(def2-universal-jkfit), which is several times faster; ``check`` measures what that changes.
 """
 
 import argparse
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -21,14 +25,18 @@ from ase import Atoms, units
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
+from euclidium.analyze.fields import epsilon
 from euclidium.atoms.density import Density, DensityRecord
 from euclidium.atoms.density_file import embedded_densities, read_densities, write_densities
 from euclidium.atoms.structure import Structure
 from euclidium.simulate.quantum import fit_density, fit_error
 
 # molecules, and which of that size; in the order in which they are made
-CLUSTERS = ((10, 0), (16, 0), (20, 0), (30, 0), (10, 1), (16, 1), (20, 1))
-TARGET = make.HERE / "large.npz"
+SETS = {
+    "large": ((10, 0), (16, 0), (20, 0), (30, 0)),
+    "medium": tuple((n, which) for which in range(100, 104) for n in (8, 10, 7, 12, 9, 11)),
+}
+FITTED = 30  # molecules from which on the large ones are computed with fitted integrals
 
 
 def grow(n, rng):
@@ -63,7 +71,7 @@ def geometry(n, rng):
             return found
 
 
-def compute(work, n, which):
+def compute(work, kind, n, which):
     """Make and compute one cluster."""
     name = f"w{n}-{which:03d}"
     target, place = work / f"{name}.npz", work / f"{name}.xyz"
@@ -74,15 +82,12 @@ def compute(work, n, which):
         ase.io.write(place, atoms, format="extxyz")
         print(name, "has a geometry", flush=True)
     atoms = ase.io.read(place)
-    field = make.mean_field(atoms)
-    matrix = field.make_rdm1()
-    structure = Structure(
-        atoms.numbers.astype(np.int64), atoms.positions, info={"id": name, "molecules": n}
+    fitted = kind == "medium" or n >= FITTED
+    density, field = fitted_density(atoms, fitted)
+    error = fit_error(density, field, field.make_rdm1())
+    density = replace(
+        density, structure=replace(density.structure, info={"id": name, "molecules": n})
     )
-    basis = embedded_densities("water", "test")[0].density.basis
-    coefficients = fit_density(structure, basis, field.mol, matrix, 10.0 * n)
-    density = Density(structure, basis, coefficients)
-    error = fit_error(density, field, matrix)
     record = DensityRecord(
         name,
         density,
@@ -91,6 +96,7 @@ def compute(work, n, which):
         fit_error=error,
         info={
             "method": "PBE0/def2-SVP",
+            "integrals": "fitted, def2-universal-jkfit" if fitted else "exact",
             "metric": "coulomb",
             "molecules": n,
             "kind": "dynamics",
@@ -101,31 +107,53 @@ def compute(work, n, which):
     print(name, record.energy, "eV, fit error", round(error, 3), "%", flush=True)
 
 
-def pack(work):
-    """One file of all clusters that are there, with its checksum."""
-    found = [work / f"w{n}-{which:03d}.npz" for n, which in sorted(CLUSTERS)]
+def fitted_density(atoms, fitted):
+    """The density of a cluster as coefficients, and the calculation that it is from."""
+    field = make.mean_field(atoms, fitted)
+    structure = Structure(atoms.numbers.astype(np.int64), atoms.positions)
+    basis = embedded_densities("water", "test")[0].density.basis
+    electrons = 10.0 * (len(atoms) // 3)
+    coefficients = fit_density(structure, basis, field.mol, field.make_rdm1(), electrons)
+    return Density(structure, basis, coefficients), field
+
+
+def check(work):
+    """What fitted integrals change in the density of ten molecules."""
+    exact = read_densities(work / "w10-000.npz")[0].density
+    density, _ = fitted_density(ase.io.read(work / "w10-000.xyz"), True)
+    print(f"fitted integrals: ε = {epsilon(density, exact):.2e} % of the electrons")
+
+
+def pack(work, kind):
+    """One file of all clusters of a set that are there, with its checksum."""
+    target = make.HERE / f"{kind}.npz"
+    found = [work / f"w{n}-{which:03d}.npz" for n, which in sorted(SETS[kind])]
     records = [record for path in found if path.exists() for record in read_densities(path)]
-    write_densities(TARGET, records)
+    write_densities(target, records)
     sums = make.HERE / "SHA256SUMS"
-    lines = [line for line in sums.read_text().splitlines() if not line.endswith(TARGET.name)]
-    digest = hashlib.sha256(TARGET.read_bytes()).hexdigest()
-    sums.write_text("\n".join([*lines, f"{digest}  {TARGET.name}"]) + "\n")
-    print(len(records), "clusters in", TARGET.name)
+    lines = [line for line in sums.read_text().splitlines() if not line.endswith(target.name)]
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    sums.write_text("\n".join([*lines, f"{digest}  {target.name}"]) + "\n")
+    print(len(records), "clusters in", target.name)
 
 
 def main():
-    """Make all clusters."""
+    """Make the clusters of a set, or check them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("step", choices=[*SETS, "check"])
     parser.add_argument("--work", type=Path, default=Path("large-work"), help="work folder")
     parser.add_argument("--pack", action="store_true", help="only write what is there")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
+    if args.step == "check":
+        check(args.work)
+        return
     if not args.pack:
-        for n, which in CLUSTERS:
-            compute(args.work, n, which)
-    pack(args.work)
+        for n, which in SETS[args.step]:
+            compute(args.work, args.step, n, which)
+    pack(args.work, args.step)
 
 
 if __name__ == "__main__":
