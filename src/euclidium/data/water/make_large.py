@@ -8,9 +8,9 @@ is skipped when it is there already.
 
 Clusters grow molecule by molecule (``make.py`` turns all molecules until none overlap, which a
 large cluster never does), then follows the same dynamics with GFN2-xTB, of which the last snapshot
-is kept, then PBE0/def2-SVP and the same density fit; no forces.  The medium ones, to train with, and
-those of 30 molecules have the Coulomb and exchange integrals of the calculation fitted
-(def2-universal-jkfit), which is several times faster; ``check`` measures what that changes.
+is kept, then PBE0/def2-SVP and the same density fit; no forces.  The medium ones, to train with,
+and those of 30 molecules have the Coulomb and exchange integrals of the calculation fitted
+(def2-universal-jkfit), which is faster; ``check`` measures what that changes.
 """
 
 import argparse
