@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from euclidium.analyze.charges import hirshfeld
+from euclidium.analyze.charges import hirshfeld, iterative_hirshfeld
 from euclidium.atoms import DataError, Structure
 from euclidium.atoms.basis import DensityBasis
 from euclidium.atoms.centers import with_bond_centers
-from euclidium.atoms.density import Density
+from euclidium.atoms.density import Density, electrons_of
 from euclidium.atoms.density_file import embedded_densities
 
 
@@ -60,3 +60,56 @@ def test_the_middle_of_a_bond_has_no_charge():
     assert found.charges[2] == 0
     assert found.charges.sum() == pytest.approx(density.charge, abs=1e-4)
     assert found.charges[0] == pytest.approx(found.charges[1])
+
+
+def with_ions(density: Density) -> Density:
+    """A density with ions in its basis: shells scaled by the number of electrons, made up."""
+    electrons = {
+        z: own @ electrons_of(density.basis, np.array([z]))[: len(own)]
+        for z, own in density.basis.atoms.items()
+    }
+    ions = {
+        z: {q: own * (electrons[z] - q) / electrons[z] for q in (-1, 1)}
+        for z, own in density.basis.atoms.items()
+    }
+    return replace(density, basis=replace(density.basis, ions=ions))
+
+
+def test_charges_of_ions_side_by_side_are_found_again():
+    """The density of ions with fractional charges, far apart, has these charges."""
+    density = with_ions(embedded_densities("water", "train")[0].density)
+    basis = density.basis
+    pair = Structure(np.array([8, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 12.0]]))
+    rows = []
+    for z, charge in ((8, -0.6), (1, 0.6)):
+        own = np.zeros(basis.size(z))
+        n = len(basis.atoms[z])
+        other = basis.ions[z][-1 if charge < 0 else 1]
+        own[:n] = (1 - abs(charge)) * basis.atoms[z] + abs(charge) * other
+        rows.append(own)
+    ionic = Density(pair, basis, np.concatenate(rows))
+    found = iterative_hirshfeld(ionic, level=3)
+    assert found.charges == pytest.approx([-0.6, 0.6], abs=1e-3)
+
+
+def test_iterative_charges_do_not_depend_on_the_start():
+    density = with_ions(embedded_densities("water", "train")[0].density)
+    first = iterative_hirshfeld(density, 1)
+    assert first.charges.sum() == pytest.approx(0, abs=1e-3)
+    assert first.charges[0] < hirshfeld(density, 1).charges[0]
+    for start in ([-1.0, 0.5, 0.5], [0.8, -0.4, -0.4]):
+        found = iterative_hirshfeld(density, 1, np.array(start))
+        assert found.charges == pytest.approx(first.charges, abs=5e-4)
+    total = first.charges @ density.structure.positions + first.dipoles.sum(axis=0)
+    assert total == pytest.approx(density.dipole, abs=3e-3)
+
+
+def test_what_ions_are_missing_gets_a_sentence():
+    density = embedded_densities("water", "train")[0].density
+    with pytest.raises(DataError, match="no isolated ions of H, which iterative .* --ions"):
+        iterative_hirshfeld(density, 0)
+    few = with_ions(density)
+    small = {z: {q: own for q, own in ions.items() if q < 0} for z, ions in few.basis.ions.items()}
+    few = replace(few, basis=replace(few.basis, ions=small))
+    with pytest.raises(DataError, match=r"atom 1 has .* ions of H from -1 to 0: fit more"):
+        iterative_hirshfeld(few, 0)

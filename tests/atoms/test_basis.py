@@ -1,5 +1,8 @@
 """Bases of densities: shells, irreps, isolated atoms, and where bases come from."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,3 +79,14 @@ def test_the_basis_of_the_exchange_is_that_of_the_papers():
     assert str(basis.irreps(1)) == "5x0e+2x1o+1x2e"
     with pytest.raises(DataError, match="no basis 'nonsense' with H"):
         exchange_basis("nonsense", ("H",))
+
+
+def test_ions_are_kept():
+    basis = water_like()
+    ions = {1: {-1: np.array([0.2, 0.6]), 1: np.zeros(2)}}
+    charged = replace(basis, ions=ions)
+    again = DensityBasis.from_json(json.loads(json.dumps(charged.to_json())))
+    assert again == charged
+    assert again != basis
+    np.testing.assert_array_equal(again.ions[1][-1], ions[1][-1])
+    assert "ions" not in basis.to_json()  # as in files that know none

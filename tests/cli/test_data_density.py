@@ -52,9 +52,14 @@ def test_functions_in_the_middle_of_bonds(tmp_path: Path, answer: Callable[..., 
         words = ("--method", "LDA", "--orbital-basis", "sto-3g", "--no-forces", "--bond-centers")
         output = tmp_path / f"{name}.npz"
         basis = ("--basis", tmp_path / f"{name}.gbs")
+        words = (*words, "--ions") if name == "own" else words
         answer("data", "make", "density", tmp_path / "in.xyz", "-o", output, *words, *basis)
         [record] = read_densities(output)
         assert record.density.structure.species.tolist() == [1, 1, 0]
         assert record.density.basis.size(0) == size
         assert not record.density.basis.atoms[0].any()
         assert record.density.electrons == pytest.approx(2)
+        ions = record.density.basis.ions
+        assert {z: sorted(own) for z, own in ions.items()} == (
+            {1: [-1, 1]} if name == "own" else {}
+        )

@@ -8,23 +8,44 @@ import pytest
 from ase.build import bulk
 
 from euclidium.atoms import Structure
-from euclidium.atoms.basis import even_tempered
+from euclidium.atoms.basis import DensityBasis, even_tempered
+from euclidium.atoms.centers import with_bond_centers, with_bond_functions
 from euclidium.atoms.density import Density, DensityRecord
 from euclidium.atoms.density_file import embedded_densities, write_densities
 
 pytest.importorskip("skimage")
 
 
-def test_a_molecule(tmp_path: Path, answer: Callable[..., dict[str, Any]]):
+def test_a_molecule(
+    tmp_path: Path, answer: Callable[..., dict[str, Any]], refused: Callable[..., str]
+):
     record = embedded_densities("water", "train")[0]
     write_densities(tmp_path / "rho.npz", [record])
     words = ("-o", tmp_path / "water.png", "--spacing", 0.35, "--degree", 3)
+    said = refused("density", "fields", tmp_path / "rho.npz", *words, "--iterative")
+    assert "no isolated ions of H, which iterative Hirshfeld charges need" in said
     found = answer("density", "fields", tmp_path / "rho.npz", *words)
     assert sum(found["hirshfeld"]["charges_e"]) == pytest.approx(0, abs=1e-3)
     assert found["dipole_e_angstrom"] == pytest.approx(record.density.dipole)
     assert [len(q) for q in found["multipoles_e_angstrom_l"]] == [1, 3, 5, 7]
     assert found["surface"]["minimum"] < 0 < found["surface"]["maximum"]
     assert (tmp_path / "water.png").stat().st_size > 10_000
+
+
+def test_the_middle_of_bonds_is_no_atom(tmp_path: Path, answer: Callable[..., dict[str, Any]]):
+    pair = Structure(np.array([1, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.75]]))
+    atoms, ions = {1: np.array([0.15])}, {1: {-1: np.array([0.3]), 1: np.array([0.0])}}
+    basis = with_bond_functions(
+        DensityBasis("one", {1: ((0, 0.5),)}, atoms, ions=ions), counts=(1,)
+    )
+    density = Density(with_bond_centers(pair), basis, np.array([0.14, 0.14, 0.01]))
+    write_densities(tmp_path / "rho.npz", [DensityRecord("H2", density)])
+    words = ("-o", tmp_path / "h2.png", "--spacing", 0.35, "--iterative")
+    found = answer("density", "fields", tmp_path / "rho.npz", *words)
+    assert found["formula"] == "H2"
+    for kind in ("hirshfeld", "iterative_hirshfeld"):
+        assert found[kind]["charges_e"][2] == 0
+        assert sum(found[kind]["charges_e"]) == pytest.approx(density.charge, abs=1e-3)
 
 
 def test_a_crystal_has_charges_alone(tmp_path: Path, answer: Callable[..., dict[str, Any]]):

@@ -1,11 +1,13 @@
 """Many densities: what is done is kept, what fails is set apart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from euclidium.atoms.basis import even_tempered
+from euclidium.atoms.centers import with_bond_functions
 from euclidium.atoms.structure import Structure
 
 pytest.importorskip("pyscf")
@@ -49,6 +51,16 @@ def test_another_method_or_geometry_is_another_file():
         job("a", 0.7, -1).file(folder, HOW.identity()),
     }
     assert len(names) == 4
+
+
+def test_bonds_of_another_length_are_another_calculation():
+    bonds = with_bond_functions(HOW.basis)
+    words = {
+        Labelling(basis).identity() for basis in (HOW.basis, bonds, replace(bonds, bond_factor=1.1))
+    }
+    assert len(words) == 3
+    charged = replace(HOW.basis, ions={1: {1: np.zeros(1)}})  # which no result depends on
+    assert Labelling(charged).identity() == Labelling(HOW.basis).identity()
 
 
 def test_two_processes_give_the_same_in_the_same_order(tmp_path: Path):

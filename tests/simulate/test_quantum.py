@@ -1,9 +1,12 @@
 """Densities by PySCF: electrons, atoms, ions and open shells."""
 
+from dataclasses import replace
+
 import ase.build
 import numpy as np
 import pytest
 
+from euclidium.analyze.charges import hirshfeld, iterative_hirshfeld
 from euclidium.atoms.basis import DensityBasis, even_tempered
 from euclidium.atoms.centers import with_bond_functions
 from euclidium.atoms.density import electrons_of
@@ -126,3 +129,21 @@ def test_isolated_atoms_leave_the_middle_of_bonds_empty():
     found = fit_atoms(basis, "LDA", "sto-3g")
     assert found.atoms[0].tolist() == [0.0, 0.0, 0.0]
     assert found.atoms[1] @ electrons_of(found, np.array([1]))[:3] == pytest.approx(1)
+
+
+def test_iterative_charges_of_water_are_larger_than_those_of_hirshfeld():
+    density = embedded_densities("water", "train")[0].density
+    basis = fit_atoms(density.basis, "PBE0", "def2-SVP", ions=(-1, 1))
+    for z, ions in basis.ions.items():
+        border = electrons_of(basis, np.array([z]))[: len(basis.atoms[z])]
+        assert sorted(ions) == [-1, 1]
+        for charge, own in ions.items():
+            assert own @ border == pytest.approx(z - charge, abs=1e-9)
+    assert not basis.ions[1][1].any()
+    density = replace(density, basis=basis)
+    found = iterative_hirshfeld(density, 1)
+    assert found.charges.sum() == pytest.approx(0, abs=1e-3)
+    assert found.charges[0] == pytest.approx(-0.91, abs=0.01)
+    assert found.charges[0] < 2 * hirshfeld(density, 1).charges[0]
+    other = iterative_hirshfeld(density, 1, np.array([1.0, -0.5, -0.5]))
+    assert other.charges == pytest.approx(found.charges, abs=5e-4)

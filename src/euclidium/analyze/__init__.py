@@ -15,6 +15,7 @@ from euclidium.analyze.baselines import nearest_compositions as nearest_composit
 from euclidium.analyze.becke import becke_grid as becke_grid
 from euclidium.analyze.charges import AtomicCharges as AtomicCharges
 from euclidium.analyze.charges import hirshfeld as hirshfeld
+from euclidium.analyze.charges import iterative_hirshfeld as iterative_hirshfeld
 from euclidium.analyze.degrees import DegreeErrors as DegreeErrors
 from euclidium.analyze.degrees import LayerSizes as LayerSizes
 from euclidium.analyze.degrees import atoms_errors as atoms_errors
@@ -125,6 +126,7 @@ __all__ = [
     "hirshfeld",
     "identify",
     "interaction_energy",
+    "iterative_hirshfeld",
     "layer_sizes",
     "learning_slope",
     "log_slope",

@@ -33,7 +33,8 @@ class DensityBasis:
     ``atoms`` are coefficients of the s functions of isolated, spherical, neutral atoms, whose sum
     is what a molecule's density is compared with. Shells of the atomic number 0 stand in the middle
     of bonds, between atoms nearer than ``bond_factor`` times the sum of their covalent radii; see
-    :func:`~euclidium.atoms.centers.with_bond_centers`.
+    :func:`~euclidium.atoms.centers.with_bond_centers`. ``ions`` are spherical ions as ``atoms``
+    are, by atomic number and charge.
 
     Raises ``ValueError`` for shells that are not sorted or exponents that are not positive.
 
@@ -46,6 +47,7 @@ class DensityBasis:
     shells: Mapping[int, tuple[Shell, ...]]
     atoms: Mapping[int, Float[np.ndarray, " s"]] = field(default_factory=dict)
     bond_factor: float = BOND_FACTOR
+    ions: Mapping[int, Mapping[int, Float[np.ndarray, " _"]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for z, shells in self.shells.items():
@@ -137,7 +139,12 @@ class DensityBasis:
         >>> DensityBasis.from_json(basis.to_json()) == basis
         True
         """
-        factor = {"bond_factor": self.bond_factor} if 0 in self.shells else {}
+        more: dict[str, Any] = {"bond_factor": self.bond_factor} if 0 in self.shells else {}
+        if self.ions:
+            more["ions"] = {
+                site_symbol(z): {str(charge): own.tolist() for charge, own in sorted(ions.items())}
+                for z, ions in sorted(self.ions.items())
+            }
         return {
             "name": self.name,
             "convention": DENSITY_CONVENTION,
@@ -146,7 +153,7 @@ class DensityBasis:
                 for z, shells in sorted(self.shells.items())
             },
             "atoms": {site_symbol(z): own.tolist() for z, own in sorted(self.atoms.items())},
-            **factor,
+            **more,
         }
 
     @classmethod
@@ -168,6 +175,10 @@ class DensityBasis:
             },
             {site_number(s): np.array(own, float) for s, own in value.get("atoms", {}).items()},
             float(value.get("bond_factor", BOND_FACTOR)),
+            {
+                site_number(symbol): {int(q): np.array(own, float) for q, own in ions.items()}
+                for symbol, ions in value.get("ions", {}).items()
+            },
         )
 
     def __eq__(self, other: object) -> bool:

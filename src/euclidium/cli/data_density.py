@@ -13,6 +13,8 @@ from euclidium.cli.report import Report
 if TYPE_CHECKING:
     from euclidium.atoms.basis import DensityBasis
 
+IONS = (-1, 1)  # charges, e
+
 Structures = Annotated[
     Path, typer.Argument(help="Molecules in any file that ASE reads.", metavar="STRUCTURES")
 ]
@@ -32,6 +34,13 @@ BondCenters = Annotated[
         "--bond-centers",
         help="Put functions in the middle of bonds too: those of X in the file of a basis, or "
         "three shells each of s, p and d.",
+    ),
+]
+Ions = Annotated[
+    bool,
+    typer.Option(
+        "--ions",
+        help="Compute isolated ions of the charges -1 and 1 too, for iterative Hirshfeld charges.",
     ),
 ]
 Charge = Annotated[
@@ -58,6 +67,7 @@ def make_density(
     orbital_basis: Orbitals = "def2-TZVP",
     basis: Basis = "def2-universal-jfit",
     bond_centers: BondCenters = False,
+    ions: Ions = False,
     charge: Charge = 0,
     spin: Spin = 0,
     metric: Metric = "coulomb",
@@ -83,7 +93,8 @@ def make_density(
     jobs = density_jobs(structures, charge, spin)
     numbers = sorted({int(z) for job in jobs for z in job.structure.species})
     found = _basis(basis, numbers, bond_centers)
-    how = Labelling(fit_atoms(found, method, orbital_basis), method, orbital_basis, metric, forces)
+    atoms = fit_atoms(found, method, orbital_basis, IONS if ions else ())
+    how = Labelling(atoms, method, orbital_basis, metric, forces)
     folder = output.with_name(f"{output.stem}-work") if work is None else work
     with bar("densities", total=len(jobs)) as shown:
 

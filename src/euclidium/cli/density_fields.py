@@ -40,6 +40,12 @@ def density_fields(
         float, typer.Option(help="Value of the density on the surface, e/bohr³.")
     ] = 0.002,
     spacing: Annotated[float, typer.Option(help="Of the grid of the surface, Å.")] = 0.2,
+    iterative: Annotated[
+        bool,
+        typer.Option(
+            "--iterative", help="Iterative Hirshfeld charges too, if the basis has isolated ions."
+        ),
+    ] = False,
     charge: Charge = 0,
     spin: Unpaired = 0,
     frame: Frame = -1,
@@ -59,13 +65,12 @@ def density_fields(
     density = _density(source, structure, frame, device, charge, spin)
     document: dict[str, Any] = {"formula": density.structure.formula, "charge": density.charge}
     view: list[Any] = []
-    charges = _charges(density)
-    if charges is not None:
-        document["hirshfeld"] = {
+    for name, charges in _charges(density, iterative).items():
+        document[name.lower().replace(" ", "_")] = {
             "charges_e": charges.charges,
             "dipoles_e_angstrom": charges.dipoles,
         }
-        view.append(_charge_table(density, charges))
+        view.append(_charge_table(density, name, charges))
     found = None
     if not density.structure.pbc.any():
         from euclidium.analyze.multipoles import multipoles
@@ -101,12 +106,15 @@ def _density(
     return records[frame].density
 
 
-def _charges(density: "Density") -> "AtomicCharges | None":
-    """Hirshfeld charges, where the basis has the isolated atoms."""
-    from euclidium.analyze.charges import hirshfeld
+def _charges(density: "Density", iterative: bool) -> "dict[str, AtomicCharges]":
+    """Hirshfeld charges, where the basis has the isolated atoms, and iterative ones if wanted."""
+    from euclidium.analyze.charges import hirshfeld, iterative_hirshfeld
 
     known = all(int(z) in density.basis.atoms for z in density.structure.species)
-    return hirshfeld(density) if known else None
+    found = {"Hirshfeld": hirshfeld(density)} if known else {}
+    if iterative:
+        found["Iterative Hirshfeld"] = iterative_hirshfeld(density)
+    return found
 
 
 def fields_figure(density: "Density", surface: "Surface | None") -> Any:
@@ -163,7 +171,7 @@ def _right_handed(frame: "np.ndarray") -> "np.ndarray":
     return np.stack([frame[0], frame[1], np.cross(frame[0], frame[1])])
 
 
-def _charge_table(density: "Density", charges: "AtomicCharges") -> Any:
+def _charge_table(density: "Density", name: str, charges: "AtomicCharges") -> Any:
     from euclidium.atoms.elements import chemical_symbol
 
     rows = [
@@ -173,7 +181,7 @@ def _charge_table(density: "Density", charges: "AtomicCharges") -> Any:
         )
         if z  # of atoms, not of bonds
     ]
-    title = f"{density.structure.formula}: Hirshfeld charges"
+    title = f"{density.structure.formula}: {name} charges"
     return table(title, ("atom", "element", "charge (e)", "dipole (e·Å)"), rows)
 
 

@@ -40,9 +40,16 @@ class Labelling:
 
     def identity(self) -> str:
         """Words that change when the results would."""
-        return repr(dataclasses.astuple(dataclasses.replace(self, basis=DensityBasis("", {})))) + (
-            repr(self.basis.to_json()["shells"])
+        basis = self.basis.to_json()
+        words: tuple[object, ...] = (
+            ("", {}, {}),
+            self.method,
+            self.orbital_basis,
+            self.metric,
+            self.forces,
         )
+        bonds = f"{basis['bond_factor']}" if "bond_factor" in basis else ""
+        return f"{words!r}{basis['shells']!r}{bonds}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ https://doi.org/10.1063/5.0006074
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -123,12 +123,18 @@ def fit_density(
 
 
 def fit_atoms(
-    basis: DensityBasis, method: str = "PBE0", orbital_basis: str = "def2-TZVP"
+    basis: DensityBasis,
+    method: str = "PBE0",
+    orbital_basis: str = "def2-TZVP",
+    ions: Sequence[int] = (),
 ) -> DensityBasis:
-    """The basis with the densities of its isolated, spherical, neutral atoms.
+    """The basis with the densities of its isolated, spherical, neutral atoms, and of some ions.
 
     Restricted orbitals, whose open shells are occupied by fractions so that the density is a
-    sphere; fitted by the s functions in the Coulomb metric with exactly Z electrons.
+    sphere; fitted by the s functions in the Coulomb metric with exactly the right number of
+    electrons. ``ions`` are charges, which those elements have that have the electrons; an ion is
+    occupied as the neutral atom with as many electrons. Anions that do not bind their electrons
+    are as large as the orbital basis and the s functions let them be.
 
     Raises ``DataError`` as :func:`label` does, and for an element without s functions.
 
@@ -136,25 +142,46 @@ def fit_atoms(
     >>> round(float(basis.atoms[1] @ electrons_of(basis, np.array([1]))), 10)
     1.0
     """
-    from pyscf.scf.atom_ks import AtomSphAverageRKS
-
-    atoms = {}
+    atoms, charged = {}, {}
     for z in basis.elements:
         if z == CENTER:
             continue
         spheres = DensityBasis("s", {z: tuple(s for s in basis.of(z) if s[0] == 0)})
         if not spheres.of(z):
             raise DataError(f"the basis {basis.name} has no s functions for {chemical_symbol(z)}")
-        atom = Structure(np.array([z]), np.zeros((1, 3)))
-        mole = molecule(atom, orbital_basis, spin=z % 2)
-        with _silence():
-            field = _quiet(AtomSphAverageRKS(mole))
-            field.xc, field.conv_tol = _functional(method), 1e-11
-            field.kernel()
-        if not field.converged:
-            raise DataError(f"no self-consistency of the atom {chemical_symbol(z)} by {method}")
-        atoms[z] = fit_density(atom, spheres, mole, field.make_rdm1(), float(z))
-    return replace(basis, atoms=atoms | basis.empty)
+        atoms[z] = _sphere(spheres, z, 0, method, orbital_basis)
+        charged[z] = {
+            charge: _sphere(spheres, z, charge, method, orbital_basis)
+            for charge in ions
+            if charge != 0 and charge <= z
+        }
+    return replace(basis, atoms=atoms | basis.empty, ions=charged if ions else basis.ions)
+
+
+def _sphere(
+    spheres: DensityBasis, z: int, charge: int, method: str, orbital_basis: str
+) -> Float[np.ndarray, " s"]:
+    """The coefficients of an isolated atom or ion."""
+    if charge == z:
+        return np.zeros(spheres.size(z))
+    atom = Structure(np.array([z]), np.zeros((1, 3)))
+    electrons = z - charge
+    mole = molecule(atom, orbital_basis, charge, electrons % 2)
+    from pyscf.scf.atom_ks import AtomSphAverageRKS
+
+    with _silence():
+        field = _quiet(AtomSphAverageRKS(mole))
+        field.xc, field.conv_tol = _functional(method), 1e-11
+        occupation = list(field.atomic_configuration)
+        occupation[z] = occupation[electrons]
+        field.atomic_configuration = occupation
+        field.kernel()
+    if not field.converged:
+        raise DataError(
+            f"no self-consistency of the atom {chemical_symbol(z)} with the charge {charge} by "
+            f"{method}"
+        )
+    return fit_density(atom, spheres, mole, field.make_rdm1(), float(electrons))
 
 
 def fit_error(density: Density, field: Any, matrix: Float[np.ndarray, "orbital orbital"]) -> float:
