@@ -5,7 +5,8 @@
 trains for some minutes into ``runs`` (resumable), predicts the strained and rattled test cells, and
 compares with the densities of the calculation on their grids, not with the fits to them. Beside
 the model stands the floor, which is what the fitted labels have wrong, and the spherical atoms it
-begins with. With ``--degrees`` it also fits the three crystals of the first test cells with
+begins with. ``--part validation`` measures other cells, to choose a configuration by; the test is
+for what was chosen. With ``--degrees`` it also fits the three crystals of the first test cells with
 Gaussians up to each degree, and prints the floor of each.
 """
 
@@ -27,6 +28,7 @@ from harness import write_json
 
 HERE = Path(__file__).parent
 NAME = "crystal-density"
+GRIDS = {"validation": "validation-grids.npz", "test": "grids.npz"}
 SHOWN = ("Al", "Si", "NaCl")  # whose floor is printed for each degree
 SERIES = (0.12, 2.0, 6)  # smallest exponent in 1/bohr², ratio, number of each degree
 
@@ -35,12 +37,12 @@ def main() -> None:
     """Train, measure, print."""
     arguments = parsed()
     torch.set_num_threads(arguments.threads)
-    records = embedded_densities("crystals", "test")
+    records = embedded_densities("crystals", arguments.part)
     if arguments.degrees:
-        show_degrees(records)
+        show_degrees(records, arguments.part)
     run = trained(arguments.runs, arguments.set)
     model: DensityModel = load(run / "model.euclidium")
-    rows = errors(model, records)
+    rows = errors(model, records, arguments.part)
     seconds = json.loads((run / "metrics.json").read_text())["seconds"]
     show(rows, seconds)
     if arguments.json:
@@ -58,21 +60,23 @@ def trained(runs: Path, more: Sequence[str]) -> Path:
     return run
 
 
-def volume(record: DensityRecord) -> Volume:
+def volume(record: DensityRecord, part: str) -> Volume:
     """The density that the calculation of a record found."""
     structure = record.density.structure
-    with np.load(embedded_file("crystals", "grids.npz")) as grids:
+    with np.load(embedded_file("crystals", GRIDS[part])) as grids:
         values = grids[record.name].astype(float)
     return Volume(structure, values, structure.cell, np.zeros(3))
 
 
-def errors(model: DensityModel, records: Sequence[DensityRecord]) -> dict[str, dict[str, float]]:
+def errors(
+    model: DensityModel, records: Sequence[DensityRecord], part: str = "test"
+) -> dict[str, dict[str, float]]:
     """Means of what is wrong in the cells of each crystal, in percent of the electrons."""
     found = defaultdict(list)
     predictions = model.predict(record.density.structure for record in records)
     for record, prediction in zip(records, predictions, strict=True):
         structure, basis = record.density.structure, record.density.basis
-        known = volume(record)
+        known = volume(record, part)
         atoms = volume_error(Density.superposition(structure, basis), known)
         label = volume_error(record.density, known)
         row = (volume_error(prediction, known), label, atoms)
@@ -99,7 +103,7 @@ def show(rows: dict[str, dict[str, float]], seconds: float) -> None:
         )
 
 
-def show_degrees(records: Sequence[DensityRecord]) -> None:
+def show_degrees(records: Sequence[DensityRecord], part: str) -> None:
     """Print the floor of some crystals, for Gaussians up to each degree."""
     smallest, ratio, count = SERIES
     for name in SHOWN:
@@ -107,7 +111,9 @@ def show_degrees(records: Sequence[DensityRecord]) -> None:
         elements = np.unique(record.density.structure.species).tolist()
         floors = [
             fit_volume(
-                volume(record), even_tempered(elements, smallest, ratio, [count] * n), ridge=1e-12
+                volume(record, part),
+                even_tempered(elements, smallest, ratio, [count] * n),
+                ridge=1e-12,
             ).fit_error
             for n in range(1, 6)
         ]
@@ -118,6 +124,7 @@ def parsed() -> argparse.Namespace:
     """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--part", choices=GRIDS, default="test", help="cells to measure")
     parser.add_argument("--degrees", action="store_true", help="also the floor by degree")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of the configuration")
     parser.add_argument("--threads", type=int, default=1)

@@ -8,7 +8,6 @@ from types import ModuleType
 import pytest
 
 from euclidium.atoms import Density, DensityBasis, Structure, embedded_densities
-from euclidium.atoms.embedded import embedded_file
 from euclidium.train import load_config
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -47,7 +46,17 @@ def test_the_floor_is_below_the_atoms(script: ModuleType):
     assert rows["all"]["atoms"] > 5 * rows["all"]["floor"]
 
 
+def test_the_validation_has_its_grids(script: ModuleType):
+    records = [r for r in embedded_densities("crystals", "validation") if r.name[:2] == "C-"]
+    rows = script.errors(Superposed(records[0].density.basis), records, "validation")
+    assert rows["2 atoms"]["n"] == rows["4 atoms"]["n"] == 1
+    floors = [record.fit_error for record in records]
+    assert rows["C"]["floor"] == pytest.approx(sum(floors) / len(floors), rel=1e-4)
+
+
 def test_the_configuration_names_the_embedded_cells():
     config = load_config(BENCHMARKS / "configs" / "crystal-density.yaml", ["output=run"])
-    assert Path(config.data.train).samefile(embedded_file("crystals", "train.npz"))
+    assert config.data.train == "crystals"
+    assert "validation" not in config.data.model_fields_set  # that of the set
+    assert config.data.test == 0
     assert config.model.electrons == "free"

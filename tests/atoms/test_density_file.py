@@ -1,5 +1,6 @@
 """Files of densities give back what was written, and say what is wrong with others."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 
 from euclidium.atoms.basis import DensityBasis
 from euclidium.atoms.density import Density, DensityRecord
-from euclidium.atoms.density_file import embedded_densities, read_densities, write_densities
+from euclidium.atoms.density_file import (
+    embedded_densities,
+    embedded_density_file,
+    embedded_density_parts,
+    read_densities,
+    write_densities,
+)
 from euclidium.atoms.embedded import embedded_file
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
@@ -94,6 +101,37 @@ def test_embedded_water_keeps_the_order_of_its_structures():
     assert [r.name for r in found] == [r.density.structure.info["id"] for r in found]
     with pytest.raises(DataError, match="has no file 'middle"):
         embedded_densities("water", "middle")
+
+
+def test_a_part_of_water_is_a_file_found_by_its_name(tmp_path: Path):
+    folder = tmp_path / "water"
+    folder.mkdir()
+    write_densities(folder / "medium.npz", records())
+    digest = hashlib.sha256((folder / "medium.npz").read_bytes()).hexdigest()
+    (folder / "SHA256SUMS").write_text(f"{digest}  medium.npz\n")
+    assert embedded_density_parts(tmp_path) == {"water": ("medium",)}
+    found = embedded_densities("water", "medium", tmp_path)
+    assert [record.name for record in found] == [record.name for record in records()]
+
+
+def test_every_part_of_every_set_can_be_read():
+    for name, parts in embedded_density_parts().items():
+        assert {"train", "test"} <= set(parts)
+        for part in parts:
+            assert embedded_density_file(name, part).is_file()
+            assert embedded_densities(name, part)
+
+
+def test_no_cell_of_a_crystal_is_in_two_parts():
+    parts = embedded_density_parts()["crystals"]
+    found = {part: embedded_densities("crystals", part) for part in parts}
+    names = [record.name for own in found.values() for record in own]
+    assert len(names) == len(set(names))
+    elements = {int(z) for r in found["test"] for z in r.density.structure.species}
+    for own in found.values():
+        assert {int(z) for r in own for z in r.density.structure.species} == elements
+        assert {record.density.structure.n_atoms for record in own} == {2, 4}
+        assert all(record.density.basis == found["test"][0].density.basis for record in own)
 
 
 def has_large_clusters() -> bool:

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from ase.data import atomic_numbers
 
-from euclidium.atoms.embedded import embedded, embedded_file, embedded_names, embedded_phonons
+from euclidium.atoms.embedded import (
+    embedded,
+    embedded_file,
+    embedded_files,
+    embedded_names,
+    embedded_phonons,
+)
 from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.problem import DataError
 
@@ -33,6 +39,8 @@ def root(tmp_path: Path) -> Path:
 
 def test_names_and_parts(root: Path):
     assert embedded_names(root) == ["hydrogen"]
+    assert embedded_files("hydrogen", root) == ["train.extxyz.xz", "test.extxyz.xz"]
+    assert embedded_files("no-sums", root) == []
     assert len(embedded("hydrogen", root=root)) == 3
     assert len(embedded("hydrogen", "test", root=root)) == 2
     assert embedded_file("hydrogen", "train.extxyz.xz", root).parent.name == "hydrogen"

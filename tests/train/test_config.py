@@ -156,6 +156,38 @@ def test_an_embedded_data_set_by_name(write, monkeypatch):
     assert load_config(write(text)).data.train == "silicon"
 
 
+def densities(data: str) -> str:
+    return f"data: {data}\ntask: density\noutput: run\n"
+
+
+def test_densities_by_name_file_or_list(write):
+    file = write(densities("crystals"))
+    assert load_config(file).data.train == "crystals"
+    listed = load_config(write(densities("{train: [water, water/large, atoms.xyz]}")))
+    assert listed.data.train == ("water", "water/large", str(file.parent / "atoms.xyz"))
+    assert read_rendered(render_config(listed)) == listed
+    part = load_config(write(densities("{train: water, test: [water/test, water/large]}")))
+    assert part.data.test == ("water/test", "water/large")
+    assert load_config(file, ["data.train=[water, crystals]"]).data.train == ("water", "crystals")
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("{train: []}", "data.train = .* a list of densities is not empty: name a file"),
+        ("{train: [water, water]}", "water stands twice in a list of densities: name each once"),
+        ("{train: [water, 3]}", "data.train.* is not valid: input should be a valid string"),
+        ("{train: [water, crystal]}", r"data.train: there is no file .*did you mean 'crystals'\?"),
+        ("{train: water, test: water/larg}", r"data.test: .*did you mean 'water/large'\?"),
+        ("silicon", r"data.train: there is no file .*\(crystals, water, crystals/test,"),
+    ],
+)
+def test_densities_that_do_not_exist_get_a_sentence(write, data, sentence):
+    with pytest.raises(ConfigError, match=sentence) as error:
+        load_config(write(densities(data)))
+    assert "\n" not in str(error.value)
+
+
 def test_a_rendered_configuration_reads_back(write):
     config = load_config(
         write(THREE_LINES), ["model.reference_energies={H: -13.6}", "training.ema=null"]
@@ -170,8 +202,17 @@ def test_the_defaults_are_the_defaults():
     assert shown == TrainConfig(data="train.xyz", task="potential", output="run")
 
 
-def test_every_default_is_explained():
-    lines = render_defaults().splitlines()
+@pytest.mark.parametrize("task", ["spectrum", "density"])
+def test_the_defaults_of_every_task_are_a_configuration(write, task):
+    text = render_defaults(task)
+    config = load_config(write(text))
+    assert config.task == task
+    assert config.data.train == {"spectrum": "phonons", "density": "water"}[task]
+
+
+@pytest.mark.parametrize("task", ["potential", "density"])
+def test_every_default_is_explained(task):
+    lines = render_defaults(task).splitlines()
     assert all(len(line) <= 120 for line in lines)
     names = [line.split(":")[0].strip() for line in lines if "#" not in line]
     assert names == [], f"not explained: {names}"

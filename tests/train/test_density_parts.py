@@ -1,14 +1,24 @@
 """Which densities a run trains on, and which it keeps aside."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from euclidium.atoms import Density, DensityBasis, DensityRecord, Structure, write_densities
+from euclidium.atoms import (
+    Density,
+    DensityBasis,
+    DensityRecord,
+    Graph,
+    Structure,
+    embedded_densities,
+    write_densities,
+)
 from euclidium.train import ConfigError, load_config, train
-from euclidium.train.density_parts import read_density_parts
+from euclidium.train.density_parts import DensityParts, read_density_parts
+from euclidium.train.parts import NAMES
 
 BASIS = DensityBasis("small", {1: ((0, 1.2), (0, 0.4), (1, 0.9))}, {1: np.array([0.1, 0.25])})
 SMALL = [
@@ -74,11 +84,67 @@ def test_a_basis_without_atoms_is_refused(folder: Path):
         read_density_parts(load_config(folder / "h.yaml", SMALL))
 
 
-def test_the_embedded_clusters_bring_their_test(tmp_path: Path):
-    (tmp_path / "w.yaml").write_text("data: water\ntask: density\noutput: run\n")
-    config = load_config(
-        tmp_path / "w.yaml", [*SMALL, "data.largest=3", "loss.coulomb=0", "loss.dipole=0"]
-    )
+@pytest.fixture
+def embedded_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., DensityParts]:
+    """The parts of a run on embedded densities; their graphs have no edges, to be fast."""
+
+    def bare(record: DensityRecord, *_: object) -> Graph:
+        return Graph.from_structures([record.density.structure], 0.1, labels=())
+
+    monkeypatch.setattr("euclidium.train.density_parts.density_graph", bare)
+
+    def read(data: str, *more: str) -> DensityParts:
+        (tmp_path / "e.yaml").write_text(f"data: {data}\ntask: density\noutput: run\n")
+        return read_density_parts(load_config(tmp_path / "e.yaml", more))
+
+    return read
+
+
+def test_the_embedded_crystals_bring_their_validation_and_test(embedded_parts):
+    parts = embedded_parts("crystals")
+    counts = [len(embedded_densities("crystals", part)) for part in NAMES]
+    assert [len(getattr(parts, part)) for part in NAMES] == counts
+    assert [name.partition(" ")[0] for name in parts.files.values()] == [
+        "train.npz",
+        "validation.npz",
+        "test.npz",
+    ]
+
+
+def test_a_list_is_one_set(embedded_parts):
+    data = "{train: [water, water/large], test: water}"
+    parts = embedded_parts(data, "data.validation=5", "data.largest=60")
+    clusters, large = (embedded_densities("water", part) for part in ("train", "large"))
+    small = [record for record in large if record.density.structure.n_atoms <= 60]
+    assert len(small) > 0
+    assert len(parts.train) == len(clusters) + len(small) - 5
+    assert len(parts.test) == 16 + len(large) - len(small)
+    train, _, other = parts.files["train"].partition(", ")
+    assert train.startswith("train of densities.npz sha256:")
+    assert other.startswith("large.npz sha256:")
+
+
+def test_files_and_names_go_together(folder: Path):
+    write_densities(folder / "more.npz", [chain(3, n) for n in range(2)])
+    config = load_config(folder / "h.yaml", [*SMALL, "data.train=[h.npz, more.npz]"])
     parts = read_density_parts(config)
+    assert len(parts.train) + len(parts.validation) == 11 + 2
+    assert not len(parts.test)
+
+
+def test_a_part_that_a_set_lacks_gets_a_sentence(embedded_parts):
+    sentence = "data.validation: the embedded set water has no part 'validation': give one of water"
+    with pytest.raises(ConfigError, match=sentence):
+        embedded_parts("{train: water, validation: water}")
+
+
+def test_a_number_goes_before_what_a_set_brings(embedded_parts):
+    parts = embedded_parts("{train: crystals/validation, validation: 2}")
+    assert len(parts.validation) == 2
+    assert not len(parts.test)
+
+
+def test_the_embedded_clusters_bring_their_test(embedded_parts):
+    parts = embedded_parts("water", "data.largest=3")
     assert len(parts.train) + len(parts.validation) == 60
     assert len(parts.test) == 16 + 230

@@ -19,6 +19,7 @@ from euclidium.atoms.dataset import Dataset as Dataset
 from euclidium.atoms.density import Density as Density
 from euclidium.atoms.density import DensityRecord as DensityRecord
 from euclidium.atoms.density_file import embedded_densities as embedded_densities
+from euclidium.atoms.density_file import embedded_density_parts as embedded_density_parts
 from euclidium.atoms.density_file import read_densities as read_densities
 from euclidium.atoms.density_file import write_densities as write_densities
 from euclidium.atoms.density_import import import_densities as import_densities
@@ -99,6 +100,7 @@ __all__ = [
     "density_metric",
     "embedded",
     "embedded_densities",
+    "embedded_density_parts",
     "embedded_file",
     "embedded_names",
     "embedded_phonons",

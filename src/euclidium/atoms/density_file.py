@@ -20,7 +20,7 @@ from euclidium.atoms.basis import DENSITY_CONVENTION, DensityBasis
 from euclidium.atoms.centers import CenteredStructure
 from euclidium.atoms.density import Density, DensityRecord
 from euclidium.atoms.density_orders import from_pyscf
-from euclidium.atoms.embedded import embedded_file
+from euclidium.atoms.embedded import embedded_file, embedded_files
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.reader import read
 from euclidium.atoms.structure import Structure
@@ -41,7 +41,9 @@ ARRAYS = (
     *("species", "positions", "cells", "pbc", "atom_offset", "coefficients", "function_offset"),
     *("spin", "forces", "dipole"),
 )
-CRYSTALS = "crystals"
+EMBEDDED = ("crystals", "water")
+CLUSTERS = "densities.npz"  # coefficients of two parts, whose structures are files of their own
+NO_PARTS = (CLUSTERS, "grids.npz", "validation-grids.npz")
 JFIT = "def2-universal-jfit"
 
 
@@ -93,14 +95,46 @@ def read_densities(path: str | os.PathLike[str]) -> list[DensityRecord]:
         raise DataError(f"{path} is damaged: {error}") from error
 
 
+def embedded_density_parts(root: Path | None = None) -> dict[str, tuple[str, ...]]:
+    """The embedded data sets of electron densities, and the parts of each.
+
+    >>> embedded_density_parts()["crystals"]
+    ('test', 'train', 'validation')
+    """
+    found = {}
+    for name in EMBEDDED:
+        files = embedded_files(name, root)
+        parts = {file.removesuffix(".npz") for file in files if file.endswith(".npz")}
+        parts -= {file.removesuffix(".npz") for file in NO_PARTS}
+        if CLUSTERS in files:
+            parts |= {"train", "test"}
+        if parts:
+            found[name] = tuple(sorted(parts))
+    return found
+
+
+def embedded_density_file(name: str, part: str, root: Path | None = None) -> Path:
+    """The path of the file that holds the densities of a part of an embedded data set.
+
+    Raises ``DataError`` as :func:`embedded_densities` does.
+
+    >>> embedded_density_file("crystals", "test").name, embedded_density_file("water", "test").name
+    ('test.npz', 'densities.npz')
+    """
+    files = embedded_files(name, root)
+    inside = part in ("train", "test") and CLUSTERS in files
+    return embedded_file(name, CLUSTERS if inside else f"{part}.npz", root)
+
+
 def embedded_densities(
     name: str, part: str = "train", root: Path | None = None
 ) -> list[DensityRecord]:
     """The electron densities of a part of an embedded data set: ``water``, ``train`` or ``test``.
 
-    Parts of water are ``train`` (one to four molecules), ``test`` (five and six) and ``large``;
-    those of ``crystals`` are ``train`` and ``test``, of valence electrons, smooth at the nuclei.
-    Energies in eV, forces in eV/Å, dipoles in e·Å, the error of the fit in percent.
+    Parts of water are ``train`` (one to four molecules), ``test`` (five and six) and larger
+    clusters; those of ``crystals`` are ``train``, ``validation`` and ``test``, of valence
+    electrons, smooth at the nuclei. :func:`embedded_density_parts` lists them all. Energies in eV,
+    forces in eV/Å, dipoles in e·Å, the error of the fit in percent.
 
     Raises ``DataError`` for a set or a part that has no densities, or a file that was altered.
 
@@ -108,9 +142,9 @@ def embedded_densities(
     >>> len(records), records[0].density.structure.formula
     (16, 'H10O5')
     """
-    if name == CRYSTALS or part == "large":
-        return read_densities(embedded_file(name, f"{part}.npz", root))
-    curves = embedded_file(name, "densities.npz", root)
+    curves = embedded_density_file(name, part, root)
+    if curves.name != CLUSTERS:
+        return read_densities(curves)
     found = read(embedded_file(name, f"{part}.extxyz.xz", root), labels={"dipole": "dipole"})
     structures = list(found)
     with np.load(curves, allow_pickle=False) as archive:

@@ -68,6 +68,15 @@ def embedded_file(name: str, file: str, root: Path | None = None) -> Path:
     return path
 
 
+def embedded_files(name: str, root: Path | None = None) -> list[str]:
+    """Names of the files of an embedded data set; none if there is no such set.
+
+    >>> "train.extxyz.xz" in embedded_files("silicon")
+    True
+    """
+    return list(_sums(_root(root) / name / SUMS)) if name in _all_names(root) else []
+
+
 def embedded_phonons(method: str | None = None, root: Path | None = None) -> list[PhononRecord]:
     """The phonon densities of states in the package, of one ``method`` or all.
 

@@ -11,18 +11,21 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from euclidium.atoms.density_file import embedded_density_parts
 from euclidium.atoms.embedded import embedded_names
 from euclidium.train.settings import (
     DataSettings,
+    DensityDataSettings,
     DensityTrainConfig,
     RunConfig,
+    SpectrumDataSettings,
     SpectrumTrainConfig,
     TrainConfig,
 )
 
 REQUIRED = {"data": "train.xyz", "task": "potential", "output": "run"}
 EMBEDDED_SPECTRA = "phonons"
-EMBEDDED_DENSITIES = "water"
+DATA = {SpectrumDataSettings: EMBEDDED_SPECTRA, DensityDataSettings: "water"}
 TASKS: dict[str, type[RunConfig]] = {
     "potential": TrainConfig,
     "spectrum": SpectrumTrainConfig,
@@ -169,11 +172,14 @@ def _resolve(config: RunConfig, base: Path) -> RunConfig:
     """Absolute paths, checked."""
     data = config.data
     folders = isinstance(config, SpectrumTrainConfig)
-    found: dict[str, Any] = {"train": _data_file("train", data.train, base, folders)}
-    for name in ("validation", "test"):
-        value = getattr(data, name)
+    names = _embedded_names(config)
+    found: dict[str, Any] = {}
+    for key in ("train", "validation", "test"):
+        value: Any = getattr(data, key)
         if isinstance(value, str):
-            found[name] = _data_file(name, value, base, folders)
+            found[key] = _data_file(key, value, base, names, folders)
+        elif isinstance(value, tuple):
+            found[key] = tuple(_data_file(key, one, base, names) for one in value)
     if data.cache is not None:
         found["cache"] = str(base / data.cache)
     # model_copy keeps which keys were given, which the loss asks for
@@ -182,19 +188,31 @@ def _resolve(config: RunConfig, base: Path) -> RunConfig:
     )
 
 
-def _data_file(key: str, value: str, base: Path, folders: bool = False) -> str:
+def _embedded_names(config: RunConfig) -> list[str]:
+    """What stands for embedded data in a configuration."""
+    if isinstance(config, DensityTrainConfig):
+        parts = embedded_density_parts()
+        return [*parts, *(f"{name}/{part}" for name, own in parts.items() for part in own)]
+    spectra = [EMBEDDED_SPECTRA] if isinstance(config, SpectrumTrainConfig) else []
+    return [*embedded_names(), *spectra]
+
+
+def _data_file(
+    key: str, value: str, base: Path, names: Sequence[str], folders: bool = False
+) -> str:
     """The absolute path of a file of structures, or the name of an embedded data set."""
     path = base / Path(value).expanduser()
     if path.is_file() or (folders and path.is_dir()):
         return str(path)
-    if value in embedded_names() or (folders and value == EMBEDDED_SPECTRA):
+    if value in names:
         return value
     beside = os.listdir(path.parent) if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, [*embedded_names(), *beside], n=1)
+    near = difflib.get_close_matches(value, names, n=1)
+    near = near or difflib.get_close_matches(path.name, beside, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "paths are relative to the configuration"
     raise ConfigError(
         f"data.{key}: there is no file {path}, and no embedded data set of this name "
-        f"({', '.join(embedded_names())}): {hint}"
+        f"({', '.join(names)}): {hint}"
     )
 
 
@@ -294,7 +312,9 @@ def _commented(record: type[BaseModel], depth: int) -> Iterator[str]:
 def _default(name: str, field: FieldInfo, record: type[BaseModel]) -> str:
     """The default of a field as YAML."""
     if field.is_required():
-        return REQUIRED["data" if record is DataSettings else name]
+        if issubclass(record, DataSettings):
+            return DATA.get(record, REQUIRED["data"])
+        return REQUIRED[name]
     value = field.get_default(call_default_factory=True)
     value = list(value) if isinstance(value, tuple) else value
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True)

@@ -9,14 +9,18 @@ import numpy as np
 from euclidium.atoms.basis import DensityBasis
 from euclidium.atoms.dataset import Dataset
 from euclidium.atoms.density import DensityRecord
-from euclidium.atoms.density_file import embedded_densities, read_densities
+from euclidium.atoms.density_file import (
+    embedded_densities,
+    embedded_density_file,
+    embedded_density_parts,
+    read_densities,
+)
 from euclidium.atoms.elements import chemical_symbol
-from euclidium.atoms.embedded import embedded_file
 from euclidium.atoms.splits import split_indices
-from euclidium.train.config import EMBEDDED_DENSITIES, ConfigError
+from euclidium.train.config import ConfigError
 from euclidium.train.density import density_graph
 from euclidium.train.parts import NAMES, Part, Parts, file_checksum
-from euclidium.train.settings import DensityTrainConfig
+from euclidium.train.settings import DensityDataSettings, DensityTrainConfig
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,19 @@ class DensityParts(Parts):
 def read_density_parts(config: DensityTrainConfig) -> DensityParts:
     """Read the densities that a configuration names, and divide them.
 
-    What is not a file of its own is taken from the training file, at random by ``config.seed``. The
-    embedded set brings its test structures. With ``data.largest`` the larger structures of the
-    training file belong to the test.
+    What is not a file of its own is taken from the training files, at random by ``config.seed``.
+    Embedded sets bring their test structures, and their validation structures if they have some.
+    With ``data.largest`` the larger structures of the training files belong to the test.
 
-    Raises ``ConfigError`` if nothing is left to train on and for densities in different bases, and
-    ``DataError`` for files that cannot be read.
+    Raises ``ConfigError`` if nothing is left to train on, for densities in different bases and for
+    a part that an embedded set does not have, and ``DataError`` for files that cannot be read.
     """
     data = config.data
-    wanted = {"train": data.train, "validation": data.validation, "test": data.test}
-    if "test" not in data.model_fields_set and _is_embedded(data.train):
-        wanted["test"] = data.train
-    files = {name: value for name, value in wanted.items() if isinstance(value, str)}
-    records = {name: _records(value, name) for name, value in files.items()}
+    sources = _sources(data)
+    records = {
+        name: [record for source in own for record in source.read()]
+        for name, own in sources.items()
+    }
     indices = {name: list(range(len(own))) for name, own in records.items() if name != "train"}
     own = records["train"]
     small = [
@@ -51,11 +55,10 @@ def read_density_parts(config: DensityTrainConfig) -> DensityParts:
         if data.largest is None
         or np.count_nonzero(record.density.structure.species) <= data.largest
     ]
-    sizes = {name: v for name, v in wanted.items() if not isinstance(v, str)}
     split = split_indices(
         len(small),
-        validation=sizes.get("validation", 0),
-        test=sizes.get("test", 0),
+        validation=0 if "validation" in sources else _size(data.validation),
+        test=0 if "test" in sources else _size(data.test),
         seed=config.seed,
         species=[own[n].density.structure.species for n in small],
         balance=data.balance,
@@ -73,7 +76,9 @@ def read_density_parts(config: DensityTrainConfig) -> DensityParts:
     graphs = {name: _graphs(part, config) for name, part in chosen.items()}
     return DensityParts(
         **{name: Part(Dataset(own), range(len(own))) for name, own in graphs.items()},
-        files={name: _checksum(value, name) for name, value in files.items()},
+        files={
+            name: ", ".join(source.checksum() for source in own) for name, own in sources.items()
+        },
         indices=indices,
         basis=basis,
         spin=all(record.density.spin is not None for record in chosen["train"]),
@@ -113,20 +118,62 @@ def _common_basis(records: Sequence[DensityRecord]) -> DensityBasis:
     )
 
 
-def _is_embedded(name: str) -> bool:
-    """Whether a name is that of the embedded set; a file of the same name comes first."""
-    return name == EMBEDDED_DENSITIES and not Path(name).is_file()
+@dataclass(frozen=True)
+class _Source:
+    """Densities of one file, or those of a part of an embedded set."""
+
+    name: str
+    part: str | None = None
+
+    def read(self) -> list[DensityRecord]:
+        """The densities."""
+        if self.part is None:
+            return read_densities(self.name)
+        return embedded_densities(self.name, self.part)
+
+    def checksum(self) -> str:
+        """Name and SHA-256 of the file; which part, where a file has several."""
+        if self.part is None:
+            return file_checksum(Path(self.name))
+        path = embedded_density_file(self.name, self.part)
+        text = file_checksum(path)
+        return text if path.stem == self.part else f"{self.part} of {text}"
 
 
-def _records(name: str, part: str) -> list[DensityRecord]:
-    """The densities of a file, or of the embedded set."""
-    if _is_embedded(name):
-        return embedded_densities(name, "test" if part == "test" else "train")
-    return read_densities(name)
+def _sources(data: DensityDataSettings) -> dict[str, list[_Source]]:
+    """Where the densities of each part come from that has densities of its own."""
+    wanted = {name: _listed(getattr(data, name)) for name in NAMES}
+    sets = embedded_density_parts()
+    for name in ("validation", "test"):
+        if name not in data.model_fields_set:
+            own = (one for one in wanted["train"] if not Path(one).is_file())
+            wanted[name] = [one for one in own if name in sets.get(one, ())]
+    return {name: [_source(one, name) for one in own] for name, own in wanted.items() if own}
 
 
-def _checksum(name: str, part: str) -> str:
-    """Name and SHA-256 of a file."""
-    if _is_embedded(name):
-        return f"{part} of {file_checksum(embedded_file(name, 'densities.npz'))}"
-    return file_checksum(Path(name))
+def _source(name: str, wanted: str) -> _Source:
+    """What a name means as a part of a run; a file of the same name comes before a set."""
+    owner, _, part = name.partition("/")
+    sets = embedded_density_parts()
+    if owner not in sets or Path(name).is_file():
+        return _Source(name)
+    part = part or wanted
+    if part not in sets[owner]:
+        names = ", ".join(f"{owner}/{own}" for own in sets[owner])
+        raise ConfigError(
+            f"data.{wanted}: the embedded set {owner} has no part {part!r}: give one of {names}, "
+            "or how many of the training structures to take"
+        )
+    return _Source(owner, part)
+
+
+def _listed(value: str | tuple[str, ...] | int | float) -> list[str]:
+    """The names in a setting; none for a number."""
+    if isinstance(value, str):
+        return [value]
+    return list(value) if isinstance(value, tuple) else []
+
+
+def _size(value: str | tuple[str, ...] | int | float) -> int | float:
+    """How many structures of the training files to take; none for names."""
+    return value if isinstance(value, int | float) else 0

@@ -59,7 +59,7 @@ class DataSettings(Section):
 
     @field_validator("validation", "test")
     @classmethod
-    def _a_part_or_a_file(cls, value: str | int | float) -> str | int | float:
+    def _a_part_or_a_file(cls, value: Any) -> Any:
         if isinstance(value, float) and not 0 <= value < 1:
             raise ValueError(f"a fraction lies between 0 and 1, got {value}")
         if isinstance(value, int) and value < 0:
@@ -120,6 +120,11 @@ class SpectrumSettings(Section):
     broadening: float = Field(
         6.0, ge=0, description="width of the Gaussians in the curves of the data, cm⁻¹"
     )
+    peaks: Literal["auto"] | int = Field(
+        "auto",
+        description="Gaussians in the curve of a site that it places itself: auto is 32, and none in "
+        "curves that are scaled to their maximum",
+    )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
     feature_dropout: float = Field(
@@ -152,10 +157,30 @@ class SpectrumLossSettings(Section):
 class DensityDataSettings(DataSettings):
     """Which electron densities to train on."""
 
-    train: str = Field(description="file of densities (.npz), or 'water', the embedded set")
+    train: str | tuple[str, ...] = Field(  # type: ignore[assignment]
+        description="a file (.npz), 'water', 'crystals', a part like 'water/large', or a list of "
+        "these"
+    )
+    validation: str | tuple[str, ...] | int | float = Field(  # type: ignore[assignment]
+        0.1, description="fraction or number kept for validation, or as train; crystals bring it"
+    )
+    test: str | tuple[str, ...] | int | float = Field(  # type: ignore[assignment]
+        0, description="fraction or number kept for the test, or as train; embedded sets bring it"
+    )
     largest: int | None = Field(
         None, ge=1, description="most atoms of a structure to train on; larger ones become the test"
     )
+
+    @field_validator("train", "validation", "test")
+    @classmethod
+    def _each_once(cls, value: Any) -> Any:
+        if isinstance(value, tuple):
+            if not value:
+                raise ValueError("a list of densities is not empty: name a file or an embedded set")
+            twice = next((name for n, name in enumerate(value) if name in value[:n]), None)
+            if twice is not None:
+                raise ValueError(f"{twice} stands twice in a list of densities: name each once")
+        return value
 
 
 class DensitySettings(Section):

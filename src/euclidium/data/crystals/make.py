@@ -7,8 +7,8 @@
 Each cell keeps its result in the work folder and is skipped when it is there already; the cells of
 all crystals take turns, so that a part of the work is a smaller data set. ``converge`` repeats one
 cell of each crystal with more k points and plane waves, and prints how much of the electrons moves.
-``pack`` needs euclidium: it fits the Gaussians and writes ``train.npz``, ``test.npz``,
-``grids.npz`` and ``SHA256SUMS``.
+``pack`` needs euclidium: it fits the Gaussians and writes ``train.npz``, ``validation.npz``,
+``test.npz``, the grids of the last two and ``SHA256SUMS``.
 """
 
 import argparse
@@ -22,7 +22,15 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 SEED = 20251121
 CUTOFF = 300.0  # eV
-TRAIN, TEST = 10, 3  # cells of two atoms for each crystal; the first is not distorted
+# numbers of the cells of each crystal in each part; the first is not distorted
+PARTS = {
+    "train": (*range(9), 15, 16, 17),
+    "validation": (9, 14),
+    "test": (10, 11, 12, 13),
+}
+GRIDS = {"validation": "validation-grids", "test": "grids"}  # whose grids are kept, and where
+DOUBLED = {13: 0, 14: 0, 15: 1, 16: 2, 17: 0}  # those of four atoms, and along which vector
+ATOMS = range(10)  # the cells that the isolated atoms are fitted to
 STRAIN = 0.03  # largest hydrostatic strain; the traceless part has components up to the same
 RATTLE = (0.01, 0.05)  # root mean square displacement over the distance of neighbours
 METALS, OTHERS = ("Li", "Na", "Mg", "Al"), ("B", "C", "N", "O", "F", "Si", "P", "Cl")
@@ -69,17 +77,14 @@ CRYSTALS = {
 
 
 def jobs():
-    """Name, crystal and number of every cell, those of all crystals taking turns.
-
-    Numbers run over the training cells, the test cells, and last the doubled cell.
-    """
-    order = [0, 1, 2, TRAIN, 3, 4, TRAIN + 1, 5, TRAIN + TEST, 6, 7, 8, TRAIN + 2, 9]
-    assert sorted(order) == list(range(TRAIN + TEST + 1))
+    """Name, crystal and number of every cell, those of all crystals taking turns."""
+    order = [0, 1, 2, 10, 3, 4, 11, 5, 13, 6, 7, 8, 12, 9, 14, 15, 16, 17]
+    assert sorted(order) == sorted(n for numbers in PARTS.values() for n in numbers)
     return [(f"{name}-{n:02d}", name, n) for n in order for name in CRYSTALS]
 
 
 def cell(name, n):
-    """Atoms of a cell: strained, rattled, and the last one doubled along its first vector."""
+    """Atoms of a cell: doubled if it is one of those, strained and rattled."""
     from ase.build import bulk
 
     crystal = CRYSTALS[name]
@@ -88,8 +93,10 @@ def cell(name, n):
     atoms.symbols[:] = crystal.symbols
     if n == 0:
         return atoms
-    if n == TRAIN + TEST:
-        atoms = atoms.repeat((2, 1, 1))
+    if n in DOUBLED:
+        times = [1, 1, 1]
+        times[DOUBLED[n]] = 2
+        atoms = atoms.repeat(times)
     rng = np.random.default_rng([SEED, list(CRYSTALS).index(name), n])
     strain = rng.uniform(-STRAIN, STRAIN, (3, 3))
     strain = (strain + strain.T) / 2
@@ -105,14 +112,17 @@ def cell(name, n):
 # -- densities ---------------------------------------------------------------------------------
 
 
-def calculated(name, atoms, doubled, finer=1, cutoff=CUTOFF, log=None):
-    """The smooth density (e/Å³) of a cell on its grid, its energy (eV) and forces (eV/Å)."""
+def calculated(name, atoms, doubled=None, finer=1, cutoff=CUTOFF, log=None):
+    """The smooth density (e/Å³) of a cell on its grid, its energy (eV) and forces (eV/Å).
+
+    ``doubled`` is the number of the vector that is twice as long, if one is.
+    """
     from gpaw import GPAW, PW, FermiDirac
 
     metal = CRYSTALS[name].metal
     size = np.array(CRYSTALS[name].mesh) * finer
-    if doubled:  # the same k points, folded
-        size[0] //= 2
+    if doubled is not None:  # the same k points, folded
+        size[doubled] //= 2
     atoms = atoms.copy()
     atoms.calc = GPAW(
         mode=PW(cutoff),
@@ -134,7 +144,7 @@ def compute(work):
             continue
         atoms = cell(name, n)
         log = str(work / f"{label}.txt")
-        density, energy, forces = calculated(name, atoms, n == TRAIN + TEST, log=log)
+        density, energy, forces = calculated(name, atoms, DOUBLED.get(n), log=log)
         temporary = path.with_suffix(".part.npz")
         np.savez(
             temporary,
@@ -172,7 +182,7 @@ def converge(work):
         atoms = cell(name, 1)
         print(f"{name:5}", end="", flush=True)
         for finer, cutoff in ((2, CUTOFF), (1, 1.5 * CUTOFF)):
-            found, _, _ = calculated(name, atoms, False, finer, cutoff)
+            found, _, _ = calculated(name, atoms, None, finer, cutoff)
             share = 100 * np.abs(resampled(found, own["density"].shape) - own["density"]).mean()
             share /= own["density"].mean()
             print(f"  {finer}x k, {cutoff:.0f} eV: {share:.3f} %", end="", flush=True)
@@ -193,41 +203,45 @@ def basis():
 
 def pack(work):
     """Fit, and write what the package holds."""
-    from dataclasses import replace
-
-    from euclidium.analyze.density_fit import fit_atoms, fit_volume
+    from euclidium.analyze.density_fit import fit_atoms
     from euclidium.atoms.density_file import write_densities
+
+    found = {label: np.load(work / f"{label}.npz") for label, _, _ in sorted(jobs())}
+    volumes = {label: volume(own) for label, own in found.items()}
+    of_atoms = [volumes[label] for label, _, n in sorted(jobs()) if n in ATOMS]
+    gaussians = fit_atoms(of_atoms, basis(), RIDGE)
+    for part, numbers in PARTS.items():
+        labels = [label for label, _, n in sorted(jobs()) if n in numbers]
+        records = [fitted(label, volumes[label], found[label], gaussians) for label in labels]
+        write_densities(HERE / f"{part}.npz", records)
+        if part in GRIDS:
+            grids = {label: volumes[label].values.astype(np.float32) for label in labels}
+            np.savez_compressed(HERE / f"{GRIDS[part]}.npz", **grids)
+    with open(HERE / "SHA256SUMS", "w") as file:
+        for name in (*PARTS, *GRIDS.values()):
+            digest = hashlib.sha256((HERE / f"{name}.npz").read_bytes()).hexdigest()
+            file.write(f"{digest}  {name}.npz\n")
+
+
+def volume(own):
+    """The density of a result on its grid."""
     from euclidium.atoms.structure import Structure
     from euclidium.atoms.volumetric import Volume
 
-    parts = {"train": {}, "test": {}}
-    found = {}
-    for label, _, n in sorted(jobs()):
-        if not (work / f"{label}.npz").exists():
-            print(f"{label} is missing")
-            continue
-        found[label] = np.load(work / f"{label}.npz")
-        own = found[label]
-        structure = Structure(own["species"], own["positions"], own["cell"], np.ones(3, dtype=bool))
-        volume = Volume(structure, own["density"], own["cell"], np.zeros(3))
-        parts["train" if n < TRAIN else "test"][label] = volume
-    gaussians = fit_atoms(parts["train"].values(), basis(), RIDGE)
-    for part, volumes in parts.items():
-        records = []
-        for label, volume in volumes.items():
-            record = fit_volume(volume, gaussians, RIDGE, label)
-            info = {**record.info, "method": "GPAW PBE, smooth valence density"}
-            own = found[label]
-            energy, forces = float(own["energy"]), own["forces"]
-            records.append(replace(record, energy=energy, forces=forces, info=info))
-            print(f"{label}: {record.fit_error:.3f} %", flush=True)
-        write_densities(HERE / f"{part}.npz", records)
-    grids = {label: v.values.astype(np.float32) for label, v in parts["test"].items()}
-    np.savez_compressed(HERE / "grids.npz", **grids)
-    with open(HERE / "SHA256SUMS", "w") as file:
-        for name in ("train.npz", "test.npz", "grids.npz"):
-            digest = hashlib.sha256((HERE / name).read_bytes()).hexdigest()
-            file.write(f"{digest}  {name}\n")
+    structure = Structure(own["species"], own["positions"], own["cell"], np.ones(3, dtype=bool))
+    return Volume(structure, own["density"], own["cell"], np.zeros(3))
+
+
+def fitted(label, grid, own, gaussians):
+    """The record of a cell: Gaussians fitted to its density, energy and forces."""
+    from dataclasses import replace
+
+    from euclidium.analyze.density_fit import fit_volume
+
+    record = fit_volume(grid, gaussians, RIDGE, label)
+    print(f"{label}: {record.fit_error:.3f} %", flush=True)
+    info = {**record.info, "method": "GPAW PBE, smooth valence density"}
+    return replace(record, energy=float(own["energy"]), forces=own["forces"], info=info)
 
 
 def main():
