@@ -134,18 +134,12 @@ def test_no_cell_of_a_crystal_is_in_two_parts():
         assert all(record.density.basis == found["test"][0].density.basis for record in own)
 
 
-def has_large_clusters() -> bool:
-    """Whether the large clusters of water are computed already."""
-    folder = embedded_file("water", "densities.npz").parent
-    return "large.npz" in (folder / "SHA256SUMS").read_text()
-
-
-@pytest.mark.skipif(not has_large_clusters(), reason="make_large.py has not made them")
-def test_large_clusters_are_of_the_same_kind():
+@pytest.mark.parametrize(("part", "fewest", "most"), [("medium", 7, 12), ("large", 10, 30)])
+def test_larger_clusters_are_of_the_same_kind(part: str, fewest: int, most: int):
     small = embedded_densities("water", "test")[0].density.basis
-    for record in embedded_densities("water", "large"):
+    for record in embedded_densities("water", part):
         structure = record.density.structure
-        assert structure.n_atoms >= 30
+        assert 3 * fewest <= structure.n_atoms <= 3 * most
         assert record.density.basis == small
         assert record.density.electrons == pytest.approx(10 * structure.n_atoms / 3, rel=1e-9)
         assert np.abs(record.density.dipole - record.dipole).max() < 0.05
