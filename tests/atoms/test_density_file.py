@@ -15,7 +15,6 @@ from euclidium.atoms.density_file import (
     read_densities,
     write_densities,
 )
-from euclidium.atoms.embedded import embedded_file
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 
