@@ -278,7 +278,8 @@ def overview(work: Path) -> None:
         ]
         if info["method"] == "dfpt":
             words.append(f"a {(4 * structure.volume) ** (1 / 3):.3f}")
-            words.append(f"TO {info['gamma'][3]:.1f} LO {info['gamma_along_x'][-1]:.1f}")
+            if structure.n_atoms > 1:
+                words.append(f"TO {info['gamma'][3]:.1f} LO {info['gamma_along_x'][-1]:.1f}")
             words.append(str(MEASURED.get(record.name.removeprefix("dfpt-"), "")))
         if info["nac"]:
             words.append(f"eps {info['eps'][0][0]:.2f} Z {abs(info['born'][0][0][0]):.3f}")
