@@ -2,6 +2,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from euclidium.train.config import load_config
 
 
@@ -15,7 +17,8 @@ def test_what_is_printed_is_a_configuration(tmp_path: Path, run: Callable[..., A
     assert load_config(path) == load_config(short)
 
 
-def test_for_machines(answer: Callable[..., dict[str, Any]]):
-    found = answer("config", "--task", "potential")
-    assert found["task"] == "potential"
+@pytest.mark.parametrize("task", ["potential", "spectrum", "density"])
+def test_for_machines(answer: Callable[..., dict[str, Any]], task: str):
+    found = answer("config", "--task", task)
+    assert found["task"] == task
     assert found["training"]["batch_size"] >= 1

@@ -57,8 +57,11 @@ def test_a_model_that_knows_nothing_gives_isolated_atoms(
     assert again["eps_fit"] == found["eps_fit"]
 
 
-def test_the_name_of_the_embedded_set_is_its_test():
-    assert len(open_densities("water")) == 16
+@pytest.mark.parametrize(
+    ("name", "n"), [("water", 16), ("water/medium", 24), ("crystals", 48)], ids=str
+)
+def test_the_name_of_an_embedded_set_is_its_test(name: str, n: int):
+    assert len(open_densities(name)) == n
 
 
 def test_ions_have_their_charge(

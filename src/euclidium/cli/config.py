@@ -13,6 +13,7 @@ class Task(str, Enum):
 
     potential = "potential"
     spectrum = "spectrum"
+    density = "density"
 
 
 def config(

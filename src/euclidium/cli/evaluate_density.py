@@ -22,8 +22,8 @@ def density_evaluate(
     data: Annotated[
         str,
         typer.Argument(
-            help="A file of densities, ours or of a program that `data import` knows, or 'water', "
-            "the test part of the embedded set.",
+            help="A file of densities, ours or of a program that `data import` knows, or embedded "
+            "ones: 'water' or 'crystals' for their tests, or a part such as 'water/large'.",
             metavar="DATA",
         ),
     ],
@@ -65,16 +65,21 @@ def of_densities(model: "DensityModel", name: str, path: str, data: str) -> Repo
 
 
 def open_densities(data: str) -> "list[DensityRecord]":
-    """The densities of a file of ours or of another program, or the test part of embedded ones.
+    """The densities of a file of ours or of another program, or of a part of an embedded set.
 
     Raises as the readers do.
     """
-    from euclidium.atoms.density_file import embedded_densities, read_densities
+    from euclidium.atoms.density_file import (
+        embedded_densities,
+        embedded_density_parts,
+        read_densities,
+    )
     from euclidium.atoms.density_import import import_densities
     from euclidium.atoms.problem import DataError
 
-    if data == "water" and not Path(data).exists():
-        return embedded_densities("water", "test")
+    name, _, part = data.partition("/")
+    if name in embedded_density_parts() and not Path(data).exists():
+        return embedded_densities(name, part or "test")
     try:
         return read_densities(data)
     except DataError:
