@@ -25,7 +25,10 @@ from euclidium.train.settings import (
 
 REQUIRED = {"data": "train.xyz", "task": "potential", "output": "run"}
 EMBEDDED_SPECTRA = "phonons"
-DATA = {SpectrumDataSettings: EMBEDDED_SPECTRA, DensityDataSettings: "water"}
+DATA: dict[type[BaseModel], str] = {
+    SpectrumDataSettings: EMBEDDED_SPECTRA,
+    DensityDataSettings: "water",
+}
 TASKS: dict[str, type[RunConfig]] = {
     "potential": TrainConfig,
     "spectrum": SpectrumTrainConfig,

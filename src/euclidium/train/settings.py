@@ -122,8 +122,8 @@ class SpectrumSettings(Section):
     )
     peaks: Literal["auto"] | int = Field(
         "auto",
-        description="Gaussians in the curve of a site that it places itself: auto is 32, and none in "
-        "curves that are scaled to their maximum",
+        description="Gaussians in the curve of a site that it places itself: auto is 32, and none "
+        "in curves that are scaled to their maximum",
     )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
