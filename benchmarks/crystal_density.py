@@ -23,8 +23,8 @@ from euclidium.analyze import fit_volume, volume_error
 from euclidium.atoms import Density, DensityRecord, Volume, embedded_densities, even_tempered
 from euclidium.atoms.embedded import embedded_file
 from euclidium.models import DensityModel, load
-from euclidium.train import load_config, train
 from harness import write_json
+from trainings import finished
 
 HERE = Path(__file__).parent
 NAME = "crystal-density"
@@ -40,24 +40,13 @@ def main() -> None:
     records = embedded_densities("crystals", arguments.part)
     if arguments.degrees:
         show_degrees(records, arguments.part)
-    run = trained(arguments.runs, arguments.set)
+    run = finished(arguments.runs / NAME, NAME, arguments.set)
     model: DensityModel = load(run / "model.euclidium")
     rows = errors(model, records, arguments.part)
     seconds = json.loads((run / "metrics.json").read_text())["seconds"]
     show(rows, seconds)
     if arguments.json:
         write_json(arguments.json, {"seconds": seconds, "errors": rows})
-
-
-def trained(runs: Path, more: Sequence[str]) -> Path:
-    """The folder of a finished run."""
-    run = runs / NAME
-    if not (run / "metrics.json").exists():
-        run.parent.mkdir(parents=True, exist_ok=True)
-        settings = [f"output={run.absolute()}", "logging.tensorboard=false", *more]
-        config = load_config(HERE / "configs" / f"{NAME}.yaml", settings)
-        train(config, resume=(run / "last.ckpt").exists())
-    return run
 
 
 def volume(record: DensityRecord, part: str) -> Volume:

@@ -18,8 +18,8 @@ from euclidium.analyze.calibration import calibrate
 from euclidium.analyze.spectra import SpectrumErrors, evaluate_spectra
 from euclidium.atoms import PhononRecord, chemical_symbol, composition_split, read_phonons
 from euclidium.models import Spectrum, SpectrumResult, combine, load, save
-from euclidium.train import load_config, train
 from euclidium.train.checkpoint import AtomicCheckpointIO
+from trainings import finished
 
 HERE = Path(__file__).parent
 WIDE = ["model.network.channels=128", "optimizer.learning_rate=0.0015"]
@@ -43,15 +43,7 @@ def main() -> None:
     runs = [arguments.runs / f"phonon-dos-{name}" for name in names]
     weights, number_weights = ([MEMBERS[name][k] for name in names] for k in (1, 2))
     for name, run in zip(names, runs, strict=True):
-        if not (run / "metrics.json").exists():
-            settings = [
-                f"data={arguments.data.absolute()}",
-                f"output={run.absolute()}",
-                "logging.tensorboard=false",
-                *MEMBERS[name][0],
-            ]
-            config = load_config(HERE / "configs" / "phonon-dos.yaml", settings)
-            train(config, resume=(run / "last.ckpt").exists())
+        finished(run, "phonon-dos", [f"data={arguments.data.absolute()}", *MEMBERS[name][0]])
     records = read_phonons(arguments.data)
     parts = {name: [records[n] for n in own] for name, own in composition_split(records).items()}
     members = [trained(name, run) for name, run in zip(names, runs, strict=True)]

@@ -31,8 +31,8 @@ from euclidium.atoms import (
 from euclidium.atoms.density_orders import from_e3nn, to_e3nn
 from euclidium.models import DensityModel, load, save
 from euclidium.models.storage import describe
-from euclidium.train import load_config, train
 from harness import write_json
+from trainings import finished
 
 HERE = Path(__file__).parent
 MODELS = HERE.parent / "src" / "euclidium" / "data" / "models"
@@ -48,10 +48,11 @@ def main() -> None:
     fours = [r for r in clusters if r.density.structure.n_atoms > LARGEST]
     own = {"5 and 6 molecules": embedded_densities("water", "test")}
     tests = {"4 molecules": fours, **own, **large()}
-    run = trained("water-density", arguments, [])
+    runs: Path = arguments.runs
+    run = finished(runs / "water-density", "water-density")
     found = {"water-density": shipped("water-density", run, {**own, **large()}, PROVENANCE)}
     few = ["data.train=water", f"data.largest={LARGEST}"]
-    small = trained("water-density", arguments, few, "water-density-small")
+    small = finished(runs / "water-density-small", "water-density", few)
     seconds = json.loads((small / "metrics.json").read_text())["seconds"]
     print(f"of ≤ 3 molecules: trained for {seconds:.0f} s")
     model = load(small / "model.euclidium")
@@ -63,7 +64,8 @@ def main() -> None:
         }
         data = arguments.runs / "rackers-train.npz"
         write_densities(data, records["train"])
-        run = trained("water-density-trimers", arguments, [f"data.train={data.absolute()}"])
+        name = "water-density-trimers"
+        run = finished(runs / name, name, [f"data.train={data.absolute()}"])
         own = {"20 trimers of Rackers et al.": records["test"]}
         found["water-density-trimers"] = shipped("water-density-trimers", run, own, RACKERS)
     if arguments.peer:
@@ -81,19 +83,6 @@ def large() -> dict[str, list[DensityRecord]]:
     for record in embedded_densities("water", "large"):
         found.setdefault(f"{record.density.structure.n_atoms // 3} molecules", []).append(record)
     return found
-
-
-def trained(
-    name: str, arguments: argparse.Namespace, more: Sequence[str], folder: str | None = None
-) -> Path:
-    """The folder of a finished run."""
-    run: Path = arguments.runs / (folder or name)
-    if not (run / "metrics.json").exists():
-        run.parent.mkdir(parents=True, exist_ok=True)
-        settings = [f"output={run.absolute()}", "logging.tensorboard=false", *more]
-        config = load_config(HERE / "configs" / f"{name}.yaml", settings)
-        train(config, resume=(run / "last.ckpt").exists())
-    return run
 
 
 def shipped(
@@ -159,7 +148,7 @@ def card(name: str, model: DensityModel, path: Path, found: dict[str, DensityErr
         floor = "not known" if e.eps_floor is None else f"{e.eps_floor:.2f} %"
         lines.append(
             f"| {part} | {e.n} | {e.eps_fit:.3f} % | {e.eps_superposition:.1f} % | {floor} | "
-            f"{e.electrons_error:.0e} e | {100 * (e.dipole_rel_mae or 0.0):.2f} % |"
+            f"{e.electrons_error:.0e} e | {100 * e.dipole_rel_mae:.2f} % |"
         )
     first = next(iter(found.values()))
     degrees = ", ".join(f"l = {l}: {v:.3f} %" for l, v in enumerate(first.eps_by_degree))
@@ -295,7 +284,7 @@ def show(found: dict[str, dict[str, DensityErrors]]) -> None:
             print(
                 f"{who:21} {part:28} n {e.n:3d}  ε {e.eps_fit:.3f} %  atoms "
                 f"{e.eps_superposition:.1f} %  electrons {e.electrons_error:.1e}  dipole "
-                f"{100 * (e.dipole_rel_mae or 0.0):.2f} %"
+                f"{100 * e.dipole_rel_mae:.2f} %"
             )
 
 

@@ -2,7 +2,9 @@
 
 import os
 import random
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import jaxtyping
 import numpy as np
@@ -52,6 +54,14 @@ def _nothing_global():
     after = _global_state()
     changed = [name for name in before if before[name] != after[name]]
     assert not changed, f"the test changed global state: {', '.join(changed)}"
+
+
+@pytest.fixture(scope="module")
+def script(request: pytest.FixtureRequest) -> ModuleType:
+    """The benchmark that a module of tests names as ``SCRIPT``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+        return import_module(request.module.SCRIPT)
 
 
 @pytest.fixture

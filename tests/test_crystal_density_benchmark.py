@@ -1,6 +1,5 @@
 """The script that measures densities of crystals: against the calculation, beside the floor."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,17 +10,7 @@ from euclidium.atoms import Density, DensityBasis, Structure, embedded_densities
 from euclidium.train import load_config
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    """The script as a module."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import crystal_density
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return crystal_density
+SCRIPT = "crystal_density"
 
 
 class Superposed:

@@ -67,7 +67,8 @@ def density(tour: Tour) -> Chapter:
     errors = evaluate_densities(predicted, large)
     sizes = _by_size(errors)
     floor, atoms = errors.eps_floor or np.nan, errors.eps_superposition or np.nan
-    dipole = 100 * (errors.dipole_rel_mae or 0.0)
+    assert errors.dipole_rel_mae is not None  # of molecules
+    dipole = 100 * errors.dipole_rel_mae
     numbers = {"train": len(small), **errors.as_dict(), "by_size": sizes}
     text = TEXT.format(
         oxygen=model.basis.size(8),
