@@ -234,6 +234,25 @@ def test_members_may_differ_in_their_networks_and_weights(quartz):
         combine(models, weights=(1.0, 1.0, 1.0))
 
 
+def test_lowest_frequencies_count_for_stability_in_members_that_learned_them(quartz):
+    torch.manual_seed(2)
+    models = [Spectrum(SMALL.model_copy(update={"softest": own})).eval() for own in (True, False)]
+    with torch.no_grad():
+        models[0].members[0].softest[-1].bias.fill_(-2.0)
+    structure = Structure.from_ase(quartz)
+    graph = collate([models[0].graph(structure)])
+    found = [model(graph) for model in (*models, combine(models))]
+    assert found[0].lowest.item() == pytest.approx(-2.0, abs=0.5)
+    assert found[1].lowest is None
+    assert found[2].unstable.item() == pytest.approx(
+        (found[0].unstable.item() + found[1].unstable.item()) / 2, rel=1e-6
+    )
+    with torch.no_grad():
+        models[0].members[0].softest[-1].bias.add_(-1.0)
+    softer = models[0](graph)  # by 1, of which half counts
+    assert softer.unstable.item() - found[0].unstable.item() == pytest.approx(0.5, rel=1e-6)
+
+
 def test_different_models_do_not_combine():
     other = SMALL.model_copy(update={"hidden": 8})
     with pytest.raises(ValueError, match="different configurations"):

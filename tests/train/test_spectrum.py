@@ -1,5 +1,7 @@
 """The loss of spectra measures what it says, and training lowers it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -32,7 +34,7 @@ def record(name: str, structure: str, a: float, peaks: dict[str, float]) -> Phon
     share = 3 / len(peaks)
     partial = {s: np.histogram([w], edges)[0] * share for s, w in peaks.items()}
     dos = PhononDOS.of(crystal, edges, sum(partial.values()))
-    return PhononRecord.of(name, crystal, dos, partial)
+    return PhononRecord.of(name, crystal, dos, partial, info={"wmin": -min(peaks.values()) / 10})
 
 
 @pytest.fixture
@@ -61,6 +63,7 @@ def exact(graph, task) -> SpectrumPrediction:
         total=graph.labels["modes"],
         top=top,
         unstable=torch.full((n,), -20.0),
+        lowest=torch.asinh(graph.labels["lowest"] / 20),
     )
 
 
@@ -73,6 +76,7 @@ def test_the_labels_themselves_have_no_loss(records):
     assert values["heat_capacity"] < 0.1  # of 21, by intervals twice as wide
     assert values["last_peak"] <= 10.0
     assert values["stability"] < 1e-6
+    assert values["lowest"] == 0.0
     assert set(values) == set(SpectrumLossSettings.model_fields)
 
 
@@ -105,6 +109,18 @@ def test_rebinning_keeps_the_modes(records):
     for one in records:
         modes = rebinned(one.dos, np.array([-50.0, 160.0, 300.0, 310.0]))
         assert modes.sum() == pytest.approx(3.0)
+
+
+def test_lowest_frequencies_that_are_not_known_do_not_count(records):
+    known, unknown = records[0], dataclasses.replace(records[1], info={})
+    task = task_of(records)
+    graph = collate([spectrum_graph(r, CONFIG) for r in (known, unknown)])
+    assert graph.labels["lowest"].isnan().tolist() == [False, True]
+    found = dataclasses.replace(exact(graph, task), lowest=torch.tensor([1.0, 5.0]))
+    # of two crystals: −15 cm⁻¹ is arsinh(−0.75) = −0.6931, and far from 1 the penalty is a line
+    assert float(task.loss(found, graph)["lowest"].value) == pytest.approx(
+        (1.6931 - 0.15) / 2, rel=1e-4
+    )
 
 
 def test_partial_curves_are_learned_by_element(records):

@@ -118,6 +118,9 @@ class SpectrumConfig(Config):
     peaks: int = Field(
         0, ge=0, description="Gaussians in the curve of a site that it places itself; 0: none"
     )
+    softest: bool = Field(
+        False, description="whether the lowest frequency is learned, and tells of stability"
+    )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
     feature_dropout: float = Field(

@@ -29,6 +29,7 @@ FEW = 1e-6  # share of the modes that every interval is given before training
 LARGE = 8.0  # of logarithms of weights
 BELOW = -1.0  # cm⁻¹, the upper border of intervals whose modes are imaginary
 LEAST = 1e-3  # share of imaginary modes that makes no difference
+SOFT = 20.0  # cm⁻¹, below which a lowest frequency is hardly told from zero
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,15 @@ class SpectrumPrediction:
     ``sites`` are the modes of each site in each interval, for one site of each orbit; a site has
     three (with the curve ``maximum`` no scale is meant). ``total`` is their mean over the atoms.
     ``top`` is the probability that the last peak lies in each interval, ``unstable`` the logarithm
-    of the odds that the crystal has imaginary modes.
+    of the odds that the crystal has imaginary modes. ``lowest`` is arsinh(ω/20 cm⁻¹) of the lowest
+    frequency, negative if imaginary, of models that learned it.
     """
 
     sites: Float[Tensor, "orbit interval"]
     total: Float[Tensor, "structure interval"]
     top: Float[Tensor, "structure interval"]
     unstable: Float[Tensor, " structure"]
+    lowest: Float[Tensor, " structure"] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Readouts(NamedTuple):
 
     ``curve`` are logarithms of modes in intervals; ``peaks`` are modes in intervals, with the share
     of all modes that they stand for. ``attention`` are the logarithms of the weights with which
-    ``top`` and ``stability`` are averaged.
+    ``top`` is averaged, and those of ``stability`` and ``softest``.
     """
 
     curve: Float[Tensor, "orbit interval"]
@@ -80,6 +83,7 @@ class Readouts(NamedTuple):
     top: Float[Tensor, "orbit interval"]
     stability: Float[Tensor, "orbit 1"]
     attention: Float[Tensor, "orbit 2"]
+    softest: Float[Tensor, "orbit 1"] | None = None
 
 
 class SpectrumNetwork(nn.Module):
@@ -121,6 +125,10 @@ class SpectrumNetwork(nn.Module):
         self.stability = _readout(width + channels, config.hidden // 4, 1, more)
         self.attention = _readout(width + channels, config.hidden // 4, 2, 0.0)
         self.imaginary = nn.Parameter(torch.tensor(0.5))
+        self.softest: nn.Sequential | None = None
+        if config.softest:
+            self.softest = _readout(width + channels, config.hidden // 4, 1, more)
+            self.softness = nn.Parameter(torch.tensor(0.5))
         self.channels = channels
 
     def forward(self, graph: Graph, vectors: Float[Tensor, "edge 3"]) -> Readouts:
@@ -142,6 +150,7 @@ class SpectrumNetwork(nn.Module):
             top=self.top(h),
             stability=self.stability(h),
             attention=self.attention(h),
+            softest=None if self.softest is None else self.softest(h),
         )
 
 
@@ -216,11 +225,13 @@ class Spectrum(nn.Module):
         if len(found) == 1:
             return found[0]
         curves, numbers = self.weights, self.number_weights
+        lowest = [one.lowest for one in found if one.lowest is not None]
         return SpectrumPrediction(
             sites=_mean(curves, torch.stack([one.sites for one in found])),
             total=_mean(curves, torch.stack([one.total for one in found])),
             top=_mean(numbers, torch.stack([one.top for one in found])),
             unstable=_mean(numbers, torch.stack([one.unstable for one in found])),
+            lowest=_mean(numbers, torch.stack(lowest)) if lowest else None,
         )
 
     def of_members(self, graph: Graph) -> list[SpectrumPrediction]:
@@ -239,7 +250,7 @@ class Spectrum(nn.Module):
     ) -> SpectrumPrediction:
         """From readouts of sites to curves and numbers of crystals."""
         assert isinstance(member, SpectrumNetwork)
-        curve, peaks, top, stability, attention = member(graph, vectors)
+        curve, peaks, top, stability, attention, softest = member(graph, vectors)
         n = graph.n_structures
         if self.config.curve == "maximum":
             # small, so that the scale by the largest value is defined everywhere
@@ -256,11 +267,17 @@ class Spectrum(nn.Module):
         total = segment_sum(sites * weights[:, None], crystal, n)
         below = total[:, self.edges[1:] < BELOW].sum(dim=1) / total.sum(dim=1)
         unstable = segment_sum(stability * shares[:, 1:], crystal, n)[:, 0]
+        unstable = unstable + member.imaginary * torch.log(below + LEAST)
+        lowest = None
+        if softest is not None:
+            lowest = segment_sum(softest * shares[:, 1:], crystal, n)[:, 0]
+            unstable = unstable - member.softness * lowest
         return SpectrumPrediction(
             sites=sites,
             total=total,
             top=segment_sum(tops * shares[:, :1], crystal, n),
-            unstable=unstable + member.imaginary * torch.log(below + LEAST),
+            unstable=unstable,
+            lowest=lowest,
         )
 
     def predict(
@@ -391,8 +408,8 @@ def combine(
     Curves have ``weights`` if there are some, last peaks and stabilities ``number_weights``: these
     numbers are learned by heart sooner than curves, so that another member may know them best.
 
-    Networks and dropout may differ. Raises ``ValueError`` for none, and for models that differ in
-    their grid, cutoff, or anything else.
+    Networks, dropout, and whether the lowest frequency was learned may differ. Raises
+    ``ValueError`` for none, and for models that differ in their grid, cutoff, or anything else.
 
     >>> from euclidium.models.config import NequIPConfig
     >>> small = SpectrumConfig(network=NequIPConfig(channels=2, layers=1))
@@ -403,7 +420,7 @@ def combine(
         raise ValueError("there is no model to combine")
     # dropout is a matter of training
     free = {"members": 1, "networks": (), "network": NequIPConfig(), "dropout": 0.0}
-    free |= {"feature_dropout": 0.0, "weights": (), "number_weights": ()}
+    free |= {"feature_dropout": 0.0, "weights": (), "number_weights": (), "softest": False}
     configs = [model.config.model_copy(update=free) for model in models]
     if any(config != configs[0] for config in configs):
         raise ValueError("models with different configurations cannot be combined")
@@ -419,13 +436,21 @@ def combine(
         "networks": networks if differ else (),
         "weights": weights,
         "number_weights": number_weights,
+        "softest": any(model.config.softest for model in models),
     }
     whole = Spectrum(SpectrumConfig.model_validate(config), calibrate=False)
     members = [member for model in models for member in model.members]
     for own, member in zip(whole.members, members, strict=True):
-        own.load_state_dict(member.state_dict())
+        _take(own, member)
     whole.prior.copy_(models[0].prior)
     return whole.eval()
+
+
+def _take(member: nn.Module, other: nn.Module) -> None:
+    """Take the weights of another member; a readout that it lacks has no effect."""
+    weights = member.state_dict()
+    zeros = {name: torch.zeros_like(w) for name, w in weights.items() if name.startswith("soft")}
+    member.load_state_dict({**zeros, **other.state_dict()})
 
 
 def _mean(

@@ -125,6 +125,9 @@ class SpectrumSettings(Section):
         description="Gaussians in the curve of a site that it places itself: auto is 32, and none "
         "in curves that are scaled to their maximum",
     )
+    softest: bool = Field(
+        True, description="learn the lowest frequency, too: it tells of stability"
+    )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
     feature_dropout: float = Field(
@@ -152,6 +155,9 @@ class SpectrumLossSettings(Section):
     )
     last_peak: float = Field(0.1, ge=0, description="weight of the last peak's CRPS, 1/cm⁻¹")
     stability: float = Field(1.0, ge=0, description="weight of the cross-entropy of stability")
+    lowest: float = Field(
+        1.0, ge=0, description="weight of the lowest frequency, as arsinh(ω/20 cm⁻¹)"
+    )
 
 
 class DensityDataSettings(DataSettings):

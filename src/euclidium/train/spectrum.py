@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from euclidium.atoms.phonon_record import GRID51, WIDTH51, PhononRecord
 from euclidium.atoms.symmetry import symmetric_graph
 from euclidium.models.config import SpectrumConfig
 from euclidium.models.spectrum import (
+    SOFT,
     Spectrum,
     SpectrumPrediction,
     check_crystal,
@@ -36,6 +38,7 @@ from euclidium.units import GAS_CONSTANT
 ROOM = 300.0  # K
 UNSTABLE = 0.02  # share of imaginary modes that counts as certainly unstable
 PEAKS = 32  # of a site
+NEAR = 0.3  # of the lowest frequency, where the penalty turns from a parabola to a line
 FINER = 8  # points of an interval at which the heat capacity is integrated
 
 
@@ -100,6 +103,8 @@ class SpectrumTask(Task[Spectrum, SpectrumPrediction]):
                 reduction="none",
             ),
         }
+        if (lowest := prediction.lowest) is not None:
+            found["lowest"] = partial(_of_lowest, lowest, labels["lowest"])
         if "site_modes" not in labels:
             del found["partial"]
         return {name: values() for name, values in found.items() if getattr(weights, name) > 0}
@@ -206,6 +211,13 @@ class Integrals:
         return self.centers[(probability.cumsum(1) < 0.5).sum(1).clamp(max=len(self.heat) - 1)]
 
 
+def _of_lowest(lowest: Float[Tensor, " row"], wanted: Float[Tensor, " row"]) -> Tensor:
+    """How far the lowest frequencies are off; crystals for which it is not known do not count."""
+    known = wanted.isfinite()
+    reduced = torch.asinh(torch.where(known, wanted, 0.0) / SOFT).to(lowest)
+    return functional.smooth_l1_loss(lowest, reduced, beta=NEAR, reduction="none") * known
+
+
 def _partial(prediction: SpectrumPrediction, graph: Graph) -> Tensor:
     """Modes of each element in wrong intervals, by crystal; elements by their shares."""
     assert graph.orbits is not None
@@ -239,6 +251,7 @@ def spectrum_graph(record: PhononRecord, config: SpectrumConfig) -> Graph:
         "mean_frequency": record.mean_frequency,
         "last_peak": record.last_peak,
         "imaginary": record.imaginary,
+        "lowest": float(str(record.info.get("wmin", "nan"))),
     }
     labels = {name: torch.tensor([value]).float() for name, value in numbers.items()}
     labels["modes"] = torch.from_numpy(rebinned(record.dos, edges)[None]).float()
