@@ -46,7 +46,10 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     clusters = embedded_densities("water", "train")
     fours = [r for r in clusters if r.density.structure.n_atoms > LARGEST]
-    own = {"5 and 6 molecules": embedded_densities("water", "test")}
+    own = {
+        "5 and 6 molecules": embedded_densities("water", "test"),
+        "7 to 12 molecules": embedded_densities("water", "medium-test"),
+    }
     tests = {"4 molecules": fours, **own, **large()}
     runs: Path = arguments.runs
     run = finished(runs / "water-density", "water-density")

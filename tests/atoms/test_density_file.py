@@ -133,7 +133,9 @@ def test_no_cell_of_a_crystal_is_in_two_parts():
         assert all(record.density.basis == found["test"][0].density.basis for record in own)
 
 
-@pytest.mark.parametrize(("part", "fewest", "most"), [("medium", 7, 12), ("large", 10, 30)])
+@pytest.mark.parametrize(
+    ("part", "fewest", "most"), [("medium", 7, 12), ("medium-test", 7, 12), ("large", 10, 30)]
+)
 def test_larger_clusters_are_of_the_same_kind(part: str, fewest: int, most: int):
     small = embedded_densities("water", "test")[0].density.basis
     for record in embedded_densities("water", part):
@@ -143,3 +145,9 @@ def test_larger_clusters_are_of_the_same_kind(part: str, fewest: int, most: int)
         assert record.density.electrons == pytest.approx(10 * structure.n_atoms / 3, rel=1e-9)
         assert np.abs(record.density.dipole - record.dipole).max() < 0.05
         assert record.fit_error == pytest.approx(1.07, abs=0.1)
+
+
+def test_no_cluster_is_in_two_parts():
+    parts = embedded_density_parts()["water"]
+    names = [record.name for part in parts for record in embedded_densities("water", part)]
+    assert len(names) == len(set(names))

@@ -4,13 +4,14 @@ Needs euclidium, and what ``make.py`` needs.  Each cluster keeps its result in t
 is skipped when it is there already.
 
     python make_large.py medium --work large-work
+    python make_large.py medium-test --work large-work
     python make_large.py large --work large-work
 
 Clusters grow molecule by molecule (``make.py`` turns all molecules until none overlap, which a
 large cluster never does), then follows the same dynamics with GFN2-xTB, of which the last snapshot
-is kept, then PBE0/def2-SVP and the same density fit; no forces.  The medium ones, to train with,
-and those of 30 molecules have the Coulomb and exchange integrals of the calculation fitted
-(def2-universal-jkfit), which is faster; ``check`` measures what that changes.
+is kept, then PBE0/def2-SVP and the same density fit; no forces.  The medium ones, to train with and
+to test with, and those of 30 molecules have the Coulomb and exchange integrals of the calculation
+fitted (def2-universal-jkfit), which is faster; ``check`` measures what that changes.
 """
 
 import argparse
@@ -32,9 +33,11 @@ from euclidium.atoms.structure import Structure
 from euclidium.simulate.quantum import fit_density, fit_error
 
 # molecules, and which of that size; in the order in which they are made
+SIZES = (8, 10, 7, 12, 9, 11)
 SETS = {
     "large": ((10, 0), (16, 0), (20, 0), (30, 0)),
-    "medium": tuple((n, which) for which in range(100, 104) for n in (8, 10, 7, 12, 9, 11)),
+    "medium": tuple((n, which) for which in range(100, 108) for n in SIZES),
+    "medium-test": tuple((n, which) for which in range(108, 110) for n in SIZES),
 }
 FITTED = 30  # molecules from which on the large ones are computed with fitted integrals
 
@@ -82,7 +85,7 @@ def compute(work, kind, n, which):
         ase.io.write(place, atoms, format="extxyz")
         print(name, "has a geometry", flush=True)
     atoms = ase.io.read(place)
-    fitted = kind == "medium" or n >= FITTED
+    fitted = kind != "large" or n >= FITTED
     density, field = fitted_density(atoms, fitted)
     error = fit_error(density, field, field.make_rdm1())
     density = replace(
