@@ -4,14 +4,16 @@
 
 measures the model on the validation part of the data and on compositions that no training part
 has, beside the mean of all training spectra and the mean of the three with the nearest
-compositions. ``--tutorial FILE`` adds the network of 2021, a model file that euclidium train made
-with ``configs/phonon-dos-2021.yaml`` from the same parts. Tables are printed, and written with all
-figures to a folder.
+compositions; and, to say what such numbers mean, the spectra themselves with all frequencies of a
+crystal some percent too high or too low. ``--tutorial FILE`` adds the network of 2021, a model file
+that euclidium train made with ``configs/phonon-dos-2021.yaml`` from the same parts. Tables are
+printed, and written with all figures to a folder.
 """
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from euclidium.analyze import (
     nearest_compositions,
     roc,
 )
+from euclidium.analyze.baselines import Guess
 from euclidium.atoms import composition_split, read_phonons
 from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.cli.files import replacing
@@ -40,6 +43,7 @@ from harness import write_json
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data" / "phonons"
 PARTS = {"val": "validation", "test": "compositions that training has not"}
 UNSTABLE = 0.01  # share of imaginary modes
+STRETCHES = (0.01, 0.02, 0.03)  # of all frequencies of a crystal
 ROWS_SHOWN, COLUMNS_SHOWN = 2, 3  # crystals whose whole spectrum is drawn
 HEADER = {
     "dos51_mae": "curve, mean absolute",
@@ -64,6 +68,7 @@ def main() -> None:
         errors = {name: measured(model, parts[part]) for name, model in models.items()}
         text.append(f"## {words[0].upper()}{words[1:]}: {len(parts[part])} crystals\n")
         text += tables(errors, own)
+        text += stretches(parts[part])
         numbers[part] = {name: found.as_dict() for name, found in errors.items()}
         draw(errors, own, folder, part)
         figure = whole_spectra(models[own], parts[part], errors[own])
@@ -127,6 +132,27 @@ def tables(errors: Mapping[str, SpectrumErrors], own: str) -> list[str]:
             markdown(["", "within σ", "within 2σ", "rank correlation", "area"], trust),
         ]
     return text
+
+
+def stretches(records: Sequence[PhononRecord]) -> list[str]:
+    """Markdown: what wrong frequencies alone do to the errors."""
+    rows = []
+    for share in STRETCHES:
+        found = evaluate_spectra(stretched(records, share), records)
+        rows.append([f"{share:.0%}", *(getattr(found, key) for key in HEADER)])
+    return [
+        "The spectra themselves, all frequencies of a crystal off by a share of them:\n",
+        markdown(["", *HEADER.values()], rows),
+    ]
+
+
+def stretched(records: Sequence[PhononRecord], share: float) -> Iterator[Guess]:
+    """The right spectra with frequencies that are too high, and too low, by a share, in turns."""
+    for n, record in enumerate(records):
+        factor = 1 + (share if n % 2 else -share)
+        dos = replace(record.dos, edges=record.dos.edges * factor)
+        unstable = float(record.imaginary > UNSTABLE)
+        yield Guess(record.structure, dos, record.last_peak * factor, unstable)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

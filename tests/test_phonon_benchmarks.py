@@ -89,6 +89,19 @@ def test_contestants_and_their_tables(
     assert titles == {"Ag, crystal-4", "Au, crystal-5", "Pd, crystal-6", "Pt, crystal-7"}
 
 
+@pytest.mark.parametrize("benchmark", ["phonon_spectra"], indirect=True)
+def test_frequencies_that_are_off_by_a_share(benchmark: ModuleType, records: list[PhononRecord]):
+    same, off = (
+        benchmark.evaluate_spectra(benchmark.stretched(records, share), records)
+        for share in (0.0, 0.02)
+    )
+    assert same.dos51_mae == same.mean_freq_mae == same.last_peak_mae == 0.0
+    mean = np.mean([record.mean_frequency for record in records])
+    assert off.mean_freq_mae == pytest.approx(0.02 * mean, rel=1e-6)
+    assert 0.005 < off.dos51_mae < 0.02
+    assert "| 2% |" in "\n".join(benchmark.stretches(records))
+
+
 @pytest.mark.parametrize("benchmark", ["heat_capacity"], indirect=True)
 def test_measured_values(benchmark: ModuleType):
     entries = [
