@@ -43,6 +43,17 @@ def test_a_stretched_curve_has_the_same_peaks_further_up(peaks: Peaks):
     assert means[1] / means[0] == pytest.approx(1.5, rel=1e-3)
 
 
-def test_gradients_are_those_of_finite_differences(peaks: Peaks):
+def test_first_and_second_gradients_are_those_of_finite_differences(peaks: Peaks):
     x = torch.randn(2, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(peaks, (x,))
+    assert torch.autograd.gradgradcheck(peaks, (x,))
+
+
+def test_far_from_a_peak_gradients_are_finite(peaks: Peaks):
+    """Where the density of a peak is no normal number any more, it counts as the least of them."""
+    far = Peaks(6, 8, torch.linspace(-100.0, 1e6, 50), n=2, dropout=0.0)
+    x = torch.randn(3, 6, requires_grad=True)
+    far(x)[1][:, 20].sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+    assert x.grad.abs().max() < 1e-20

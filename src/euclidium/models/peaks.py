@@ -73,7 +73,8 @@ class _Below(torch.autograd.Function):
     """The modes below each frequency: Σ_k w_k Φ((ω − μ_k)/σ_k), with Σ_k w_k = 1.
 
     What automatic differentiation of Φ does takes a quarter of a training step; here the largest
-    tensors, those of sites × peaks × frequencies, are met a few times only.
+    tensors, those of sites × peaks × frequencies, are met a few times only. Higher derivatives are
+    left to it.
     """
 
     @staticmethod
@@ -84,22 +85,33 @@ class _Below(torch.autograd.Function):
         widths: Float[Tensor, "site peak"],
         weights: Float[Tensor, "site peak"],
     ) -> Float[Tensor, "site frequency"]:
-        steep = math.sqrt(0.5) / widths
-        lines = torch.stack([steep, -steep * centers], dim=2)
-        # (ω − μ)/(√2 σ) of every peak, as one product of matrices
-        reduced = lines @ torch.stack([frequencies, torch.ones_like(frequencies)])
+        reduced = _reduced(frequencies, centers, widths)
         risen = torch.erf(reduced)
-        ctx.save_for_backward(reduced, risen, steep, weights)
+        ctx.save_for_backward(frequencies, centers, widths, weights, reduced, risen)
         return (weights[:, None] @ risen)[:, 0].mul_(0.5).add_(0.5)
 
     @staticmethod
     def backward(
         ctx: Any, gradient: Float[Tensor, "site frequency"]
     ) -> tuple[None, Tensor, Tensor, Tensor]:
-        reduced, risen, steep, weights = ctx.saved_tensors
+        frequencies, centers, widths, weights, reduced, risen = ctx.saved_tensors
+        if torch.is_grad_enabled():  # to be differentiated once more
+            reduced = _reduced(frequencies, centers, widths)
+            risen = torch.erf(reduced)
         column = gradient[:, :, None]
         density = reduced.square().clamp_(max=NORMAL).neg_().exp_()
-        slope = -weights * steep / math.sqrt(math.pi)
-        centers = slope * (density @ column)[:, :, 0]
-        widths = slope * (density.mul_(reduced) @ column)[:, :, 0] * math.sqrt(2)
-        return None, centers, widths, 0.5 * (risen @ column)[:, :, 0]
+        slope = -weights / (widths * math.sqrt(2 * math.pi))
+        of_centers = slope * (density @ column)[:, :, 0]
+        of_widths = slope * ((density * reduced) @ column)[:, :, 0] * math.sqrt(2)
+        return None, of_centers, of_widths, 0.5 * (risen @ column)[:, :, 0]
+
+
+def _reduced(
+    frequencies: Float[Tensor, " frequency"],
+    centers: Float[Tensor, "site peak"],
+    widths: Float[Tensor, "site peak"],
+) -> Float[Tensor, "site peak frequency"]:
+    """(ω − μ)/(√2 σ) of every peak, as one product of matrices."""
+    steep = math.sqrt(0.5) / widths
+    lines = torch.stack([steep, -steep * centers], dim=2)
+    return lines @ torch.stack([frequencies, torch.ones_like(frequencies)])

@@ -40,7 +40,7 @@ class SpectrumPrediction:
     three (with the curve ``maximum`` no scale is meant). ``total`` is their mean over the atoms.
     ``top`` is the probability that the last peak lies in each interval, ``unstable`` the logarithm
     of the odds that the crystal has imaginary modes. ``lowest`` is arsinh(ω/20 cm⁻¹) of the lowest
-    frequency, negative if imaginary, of models that learned it.
+    frequency, negative if imaginary, from a single network that learned it.
     """
 
     sites: Float[Tensor, "orbit interval"]
@@ -225,13 +225,11 @@ class Spectrum(nn.Module):
         if len(found) == 1:
             return found[0]
         curves, numbers = self.weights, self.number_weights
-        lowest = [one.lowest for one in found if one.lowest is not None]
         return SpectrumPrediction(
             sites=_mean(curves, torch.stack([one.sites for one in found])),
             total=_mean(curves, torch.stack([one.total for one in found])),
             top=_mean(numbers, torch.stack([one.top for one in found])),
             unstable=_mean(numbers, torch.stack([one.unstable for one in found])),
-            lowest=_mean(numbers, torch.stack(lowest)) if lowest else None,
         )
 
     def of_members(self, graph: Graph) -> list[SpectrumPrediction]:
