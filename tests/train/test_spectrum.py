@@ -9,6 +9,7 @@ from ase.build import bulk
 
 from euclidium.atoms import PhononDOS, PhononRecord, Structure, collate
 from euclidium.models.config import NequIPConfig, SpectrumConfig
+from euclidium.models.lattice import Vibrations
 from euclidium.models.spectrum import SpectrumPrediction, grid_edges
 from euclidium.train.settings import SpectrumLossSettings
 from euclidium.train.spectrum import (
@@ -34,7 +35,11 @@ def record(name: str, structure: str, a: float, peaks: dict[str, float]) -> Phon
     share = 3 / len(peaks)
     partial = {s: np.histogram([w], edges)[0] * share for s, w in peaks.items()}
     dos = PhononDOS.of(crystal, edges, sum(partial.values()))
-    return PhononRecord.of(name, crystal, dos, partial, info={"wmin": -min(peaks.values()) / 10})
+    info = {"wmin": -min(peaks.values()) / 10, "gamma": np.zeros(3 * crystal.n_atoms)}
+    if crystal.n_atoms == 2:
+        info["gamma"][3:] = max(peaks.values())
+        info |= {"born": np.multiply.outer([1.2, -1.2], np.eye(3)), "eps": 4 * np.eye(3)}
+    return PhononRecord.of(name, crystal, dos, partial, info=info)
 
 
 @pytest.fixture
@@ -58,12 +63,21 @@ def exact(graph, task) -> SpectrumPrediction:
     top = torch.zeros(n, bins)
     place = torch.bucketize(graph.labels["last_peak"], torch.from_numpy(EDGES).float()[1:-1])
     top[torch.arange(n), place] = 1.0
+    counts = graph.atoms_per_structure.tolist()
+    gamma = [part.reshape(1, -1) for part in graph.labels["gamma"].split(counts)]
+    vibrations = Vibrations(
+        frequencies=tuple(gamma),
+        shares=(torch.ones(1),) * n,
+        charges=graph.labels["born"].nan_to_num(),
+        curve=graph.labels["modes"],
+    )
     return SpectrumPrediction(
         sites=graph.labels["site_modes"][graph.orbits.representatives],
         total=graph.labels["modes"],
         top=top,
         unstable=torch.full((n,), -20.0),
         lowest=torch.asinh(graph.labels["lowest"] / 20),
+        vibrations=vibrations,
     )
 
 
@@ -77,7 +91,49 @@ def test_the_labels_themselves_have_no_loss(records):
     assert values["last_peak"] <= 10.0
     assert values["stability"] < 1e-6
     assert values["lowest"] == 0.0
+    assert values["gamma"] == values["charges"] == 0.0
+    curves = ("modes", "cumulative", "curve_mse", "curve_mae", "heat_capacity")
+    assert values["lattice"] == pytest.approx(sum(float(terms[name].value) for name in curves))
     assert set(values) == set(SpectrumLossSettings.model_fields)
+
+
+def test_waves_at_gamma_and_charges_are_learned_where_they_are_known(records):
+    task = task_of(records)
+    graph = collate([spectrum_graph(r, CONFIG) for r in records])
+    right = exact(graph, task)
+    assert graph.labels["born"][0, 0, 0] == pytest.approx(0.6)
+    assert bool(graph.labels["born"][4].isnan().all())
+    waves = right.vibrations
+    wrong = dataclasses.replace(
+        waves,
+        frequencies=(waves.frequencies[0] + 30.0, None, waves.frequencies[2]),
+        charges=waves.charges + 0.1,
+    )
+    terms = task.loss(dataclasses.replace(right, vibrations=wrong), graph)
+    # three modes at 0 and three at 200 cm⁻¹, of one crystal of three
+    values = {name: float(term.value) / term.weight for name, term in terms.items()}
+    assert values["gamma"] == pytest.approx((30 / 20 + 30 / 30) / 2 / 3)
+    assert values["charges"] == pytest.approx(0.1 * 2 / 3)
+
+
+def test_force_constants_are_learned(records):
+    config = CONFIG.model_copy(
+        update={"lattice": 0.5, "network": NequIPConfig(channels=8, layers=2)}
+    )
+    graph = collate([spectrum_graph(r, config) for r in records])
+    torch.manual_seed(0)
+    task = SpectrumTask(config, SpectrumLossSettings(), graph.labels["modes"].mean(0).numpy())
+    model = task.build().train()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    history = []
+    for _ in range(60):
+        terms = task.loss(task.predict(model, graph), graph)
+        loss = terms["lattice"].value + terms["gamma"].value
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        history.append(float(loss.detach()))
+    assert np.mean(history[-5:]) < 0.6 * np.mean(history[:5])
 
 
 def test_a_shifted_curve_is_as_far_as_it_was_shifted(records):

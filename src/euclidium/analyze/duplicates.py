@@ -1,7 +1,7 @@
 """Crystals without their description: primitive cell, space group, and whether two are the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from euclidium.atoms.elements import chemical_symbol
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
-from euclidium.atoms.symmetry import space_group
+from euclidium.atoms.symmetry import in_cell, space_group
 
 TOLERANCE = 0.01  # Å
 NEIGHBORS = 16  # of each kind, whose distances are compared
@@ -92,7 +92,7 @@ def identify(structure: Structure, tolerance: float = TOLERANCE) -> Crystal:
         first = np.unique(found.mapping_to_primitive, return_index=True)[1]
         orbits = np.asarray(found.crystallographic_orbits)
         number, symbol = int(found.number), str(found.international)
-    primitive = _part(structure, lattice, first)
+    primitive = in_cell(structure, lattice, first)
     kinds, orbits = kinds[first], orbits[first]
     distances, nearest = _distances(primitive, kinds, orbits, len(names))
     return Crystal(
@@ -111,24 +111,6 @@ def _kinds(structure: Structure) -> tuple[Int[np.ndarray, " atom"], Sequence[str
         for row in rows
     ]
     return kinds.ravel(), names
-
-
-def _part(
-    structure: Structure, lattice: Float[np.ndarray, "3 3"], atoms: Int[np.ndarray, " part"]
-) -> Structure:
-    """Some of the atoms, in another cell, without labels."""
-    fractional = structure.positions[atoms] @ np.linalg.inv(lattice)
-    occupations = structure.occupations
-    return replace(
-        structure,
-        species=structure.species[atoms],
-        positions=(fractional % 1.0) @ lattice,
-        cell=lattice,
-        labels={},
-        inputs={},
-        per_atom=frozenset({"forces"}),
-        occupations=None if occupations is None else occupations[atoms],
-    )
 
 
 def _key(

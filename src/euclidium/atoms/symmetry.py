@@ -1,6 +1,7 @@
 """Which atoms of a crystal its space group maps onto each other."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,51 @@ def space_group(
     'Pm-3m'
     """
     return ask_spglib("get_symmetry_dataset", crystal, symprec=tolerance)
+
+
+def primitive(structure: Structure, tolerance: float = TOLERANCE) -> Structure:
+    """A primitive cell of a crystal, in the same orientation, without labels.
+
+    Sites with mixed elements are equivalent if their occupations are equal; positions may deviate
+    by ``tolerance`` (Å), and those of the first of equivalent atoms are kept. A crystal whose
+    symmetry is not found stays as it is.
+
+    >>> from ase.build import bulk
+    >>> primitive(Structure.from_ase(bulk("NaCl", "rocksalt", 5.64, cubic=True)))
+    Structure(ClNa, periodic: abc)
+    """
+    fractional = structure.positions @ np.linalg.inv(structure.cell)
+    found = space_group((structure.cell, fractional, _kinds(structure)), tolerance)
+    if found is None:
+        return structure
+    first = np.unique(found.mapping_to_primitive, return_index=True)[1]
+    if len(first) == structure.n_atoms:
+        return structure
+    return in_cell(structure, np.array(found.primitive_lattice, dtype=np.float64), first)
+
+
+def in_cell(
+    structure: Structure, lattice: Float[np.ndarray, "3 3"], atoms: Integer[np.ndarray, " part"]
+) -> Structure:
+    """Some of the atoms, in another cell (rows are vectors, Å), without labels.
+
+    >>> from ase.build import bulk
+    >>> salt = Structure.from_ase(bulk("NaCl", "rocksalt", 5.64, cubic=True))
+    >>> in_cell(salt, bulk("NaCl", "rocksalt", 5.64).cell.array, np.array([0, 1]))
+    Structure(ClNa, periodic: abc)
+    """
+    fractional = structure.positions[atoms] @ np.linalg.inv(lattice)
+    occupations = structure.occupations
+    return replace(
+        structure,
+        species=structure.species[atoms],
+        positions=(fractional % 1.0) @ lattice,
+        cell=lattice,
+        labels={},
+        inputs={},
+        per_atom=frozenset({"forces"}),
+        occupations=None if occupations is None else occupations[atoms],
+    )
 
 
 def ask_spglib(function: str, *arguments: Any, **options: Any) -> Any:

@@ -121,6 +121,9 @@ class SpectrumConfig(Config):
     softest: bool = Field(
         False, description="whether the lowest frequency is learned, and tells of stability"
     )
+    lattice: float = Field(
+        0.0, ge=0, le=1, description="share of the curve from force constants; 0: there are none"
+    )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
     feature_dropout: float = Field(
@@ -129,6 +132,9 @@ class SpectrumConfig(Config):
     members: int = Field(1, ge=1, description="networks whose predictions are averaged")
     networks: tuple[NequIPConfig, ...] = Field(
         (), description="the network of each member, where they differ"
+    )
+    lattices: tuple[float, ...] = Field(
+        (), description="share of force constants in each member's curve, where they differ"
     )
     weights: tuple[float, ...] = Field(
         (), description="weight of each member's curve in the average; without, all are the same"
@@ -165,8 +171,22 @@ class SpectrumConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _what_force_constants_need(self) -> "SpectrumConfig":
+        shares = self.lattices or (self.lattice,) * self.members
+        networks = self.networks or (self.network,) * self.members
+        if any(shares) and self.curve == "maximum":
+            raise ValueError("force constants give modes, which a scaled curve has not")
+        for share, network in zip(shares, networks, strict=False):
+            if share and (network.lmax < 2 or network.layers < 2):
+                raise ValueError(
+                    f"force constants need lmax and layers of 2 at least, got {network.lmax} and "
+                    f"{network.layers}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _one_for_each_member(self) -> "SpectrumConfig":
-        for name in ("networks", "weights", "number_weights"):
+        for name in ("networks", "lattices", "weights", "number_weights"):
             count = len(getattr(self, name))
             if count not in (0, self.members):
                 raise ValueError(f"{self.members} members need {self.members} {name}, got {count}")

@@ -41,8 +41,8 @@ class NequIP(nn.Module):
     join the species at the first layer.
     With ``modulation`` the scalars among these first features scale the messages of each channel,
     x ← Gate((1 + A s) · Linear(…) + …): so what an atom makes of its neighbours depends on what it
-    is. ``calibrate=False`` leaves out the scaling of the initial weights, for weights that are
-    replaced.
+    is. ``hidden`` are the irreps before the last layer. ``calibrate=False`` leaves out the scaling
+    of the initial weights, for weights that are replaced.
 
     Batzner et al., Nat. Commun. 13, 2453 (2022), https://doi.org/10.1038/s41467-022-29939-5
 
@@ -72,6 +72,7 @@ class NequIP(nn.Module):
         last = Irreps(f"{config.channels}x0e") if target is None else target
         layers = []
         for n in range(config.layers):
+            self.hidden: Irreps = irreps
             wanted = _hidden(config) if n < config.layers - 1 else last
             basis = radial_basis(config.radial, cutoff)
             layer = Interaction(

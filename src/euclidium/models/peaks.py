@@ -58,15 +58,32 @@ class Peaks(nn.Module):
         moved, widths, weights, (stretch, share) = self._split(self.readout(x))
         centers = (self.places + SHIFT * moved) * torch.exp(stretch / 2)
         widths = NARROWEST + WIDTH * torch.exp(widths.clamp(-STEEPEST, STEEPEST))
-        inner = self.edges[1:-1]  # the first and the last interval reach to infinity
-        total = _Below.apply(inner, centers, widths, weights.softmax(1))
-        total = torch.cat([torch.zeros_like(stretch), total, torch.ones_like(stretch)], dim=1)
-        return share.sigmoid(), total.diff(dim=1).clamp_min(0.0)
+        return share.sigmoid(), gaussian_modes(self.edges, centers, widths, weights.softmax(1))
 
     def _split(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
         """Readouts of places, widths, weights, and the two numbers of a site."""
         moved, widths, weights, stretch, share = values.split([self.n] * 3 + [1, 1], dim=1)
         return moved, widths, weights, (stretch, share)
+
+
+def gaussian_modes(
+    edges: Float[Tensor, " edge"],
+    centers: Float[Tensor, "site peak"],
+    widths: Float[Tensor, "site peak"],
+    weights: Float[Tensor, "site peak"],
+) -> Float[Tensor, "site interval"]:
+    """The modes of Gaussians in each interval; the first and the last one reach to infinity.
+
+    Borders, centres and widths in cm⁻¹; weights of each site sum to one, and so do the modes.
+
+    >>> one = torch.ones(1, 1)
+    >>> gaussian_modes(torch.tensor([0.0, 50.0, 100.0]), 50 * one, 10 * one, one).tolist()
+    [[0.5, 0.5]]
+    """
+    below = _Below.apply(edges[1:-1], centers, widths, weights)
+    ends = below.new_zeros(len(below), 1)
+    below = torch.cat([ends, below, ends + 1], dim=1)
+    return below.diff(dim=1).clamp_min(0.0)
 
 
 class _Below(torch.autograd.Function):

@@ -15,9 +15,10 @@ from euclidium.atoms.elements import chemical_symbol
 from euclidium.atoms.graph import Graph, collate
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
-from euclidium.atoms.symmetry import symmetric_graph
+from euclidium.atoms.symmetry import primitive, symmetric_graph
 from euclidium.models.config import NequIPConfig, SpectrumConfig
 from euclidium.models.elements import LARGEST, ElementEmbedding, MassEmbedding
+from euclidium.models.lattice import Lattice, Vibrations
 from euclidium.models.nequip import NequIP
 from euclidium.models.peaks import Peaks
 from euclidium.ops.segments import segment_sum
@@ -37,10 +38,13 @@ class SpectrumPrediction:
     """What a model says about a batch: curves on its grid, and two numbers for each crystal.
 
     ``sites`` are the modes of each site in each interval, for one site of each orbit; a site has
-    three (with the curve ``maximum`` no scale is meant). ``total`` is their mean over the atoms.
+    three (with the curve ``maximum`` no scale is meant). ``total`` is their mean over the atoms,
+    with the share of the curve that comes from force constants in models that have them.
     ``top`` is the probability that the last peak lies in each interval, ``unstable`` the logarithm
     of the odds that the crystal has imaginary modes. ``lowest`` is arsinh(ω/20 cm⁻¹) of the lowest
-    frequency, negative if imaginary, from a single network that learned it.
+    frequency, negative if imaginary, from a single network that learned it; ``direct`` are the
+    curves of the sites alone and ``vibrations`` the waves, both of a single network with force
+    constants.
     """
 
     sites: Float[Tensor, "orbit interval"]
@@ -48,6 +52,8 @@ class SpectrumPrediction:
     top: Float[Tensor, "structure interval"]
     unstable: Float[Tensor, " structure"]
     lowest: Float[Tensor, " structure"] | None = None
+    direct: Float[Tensor, "structure interval"] | None = None
+    vibrations: Vibrations | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,8 @@ class Readouts(NamedTuple):
 
     ``curve`` are logarithms of modes in intervals; ``peaks`` are modes in intervals, with the share
     of all modes that they stand for. ``attention`` are the logarithms of the weights with which
-    ``top`` is averaged, and those of ``stability`` and ``softest``.
+    ``top`` is averaged, and those of ``stability`` and ``softest``. ``vibrations`` are those of the
+    whole crystals.
     """
 
     curve: Float[Tensor, "orbit interval"]
@@ -84,6 +91,7 @@ class Readouts(NamedTuple):
     stability: Float[Tensor, "orbit 1"]
     attention: Float[Tensor, "orbit 2"]
     softest: Float[Tensor, "orbit 1"] | None = None
+    vibrations: Vibrations | None = None
 
 
 class SpectrumNetwork(nn.Module):
@@ -91,13 +99,18 @@ class SpectrumNetwork(nn.Module):
 
     Site i contributes g_i = 3 [(1 − a_i) softmax(MLP(h_i)) + a_i p(h_i)], from the scalars h_i of
     all layers and the element, with p and a those of ``Peaks`` (without them a = 0); other readouts
-    are means over the sites with learned weights.
+    are means over the sites with learned weights. With ``lattice``, the share of the crystal's
+    curve that it gives, there are force constants, too, see :class:`Lattice`.
 
     Raises as its parts do.
     """
 
     def __init__(
-        self, config: SpectrumConfig, network: NequIPConfig, calibrate: bool = True
+        self,
+        config: SpectrumConfig,
+        network: NequIPConfig,
+        calibrate: bool = True,
+        lattice: float = 0.0,
     ) -> None:
         super().__init__()
         channels, intervals = network.channels, config.n_intervals
@@ -129,7 +142,11 @@ class SpectrumNetwork(nn.Module):
         if config.softest:
             self.softest = _readout(width + channels, config.hidden // 4, 1, more)
             self.softness = nn.Parameter(torch.tensor(0.5))
-        self.channels = channels
+        self.channels, self.share = channels, lattice
+        self.lattice: Lattice | None = None
+        if lattice:
+            irreps = self.backbone.hidden
+            self.lattice = Lattice(irreps, width + channels, config.cutoff, grid_edges(config))
 
     def forward(self, graph: Graph, vectors: Float[Tensor, "edge 3"]) -> Readouts:
         """Readouts of each site."""
@@ -144,6 +161,10 @@ class SpectrumNetwork(nn.Module):
         states = self.backbone.states(one, vectors, graph.edges, {"elements": elements}, orbits)
         scalars = torch.cat([state[:, : self.channels] for state in states], dim=1)
         h = torch.cat([self.norm(scalars), elements], dim=1)
+        vibrations = None
+        if self.lattice is not None:
+            weights = site_weights(graph)[0].to(h)
+            vibrations = self.lattice(graph, vectors, h, states[-2], weights)
         return Readouts(
             curve=self.curve(h),
             peaks=None if self.peaks is None else self.peaks(h),
@@ -151,6 +172,7 @@ class SpectrumNetwork(nn.Module):
             stability=self.stability(h),
             attention=self.attention(h),
             softest=None if self.softest is None else self.softest(h),
+            vibrations=vibrations,
         )
 
 
@@ -187,8 +209,10 @@ class Spectrum(nn.Module):
         self.config = config
         self.cutoff = config.cutoff
         networks = config.networks or (config.network,) * config.members
+        lattices = config.lattices or (config.lattice,) * config.members
         self.members = nn.ModuleList(
-            SpectrumNetwork(config, network, calibrate) for network in networks
+            SpectrumNetwork(config, network, calibrate, lattice)
+            for network, lattice in zip(networks, lattices, strict=True)
         )
         for name in ("weights", "number_weights"):
             weights = torch.tensor(getattr(config, name) or (1.0,) * config.members)
@@ -211,9 +235,12 @@ class Spectrum(nn.Module):
     def graph(self, structure: Structure) -> Graph:
         """The graph of a crystal as the model reads it, symmetric atoms once.
 
-        Raises ``DataError`` as :func:`check_crystal` does.
+        Force constants are those of a primitive cell, on whose waves the curve depends. Raises
+        ``DataError`` as :func:`check_crystal` does.
         """
         check_crystal(structure)
+        if any(member.share for member in self.members):
+            structure = primitive(structure, self.config.symmetry)
         return symmetric_graph(structure, self.cutoff, self.config.symmetry)
 
     def forward(self, graph: Graph) -> SpectrumPrediction:
@@ -248,7 +275,7 @@ class Spectrum(nn.Module):
     ) -> SpectrumPrediction:
         """From readouts of sites to curves and numbers of crystals."""
         assert isinstance(member, SpectrumNetwork)
-        curve, peaks, top, stability, attention, softest = member(graph, vectors)
+        curve, peaks, top, stability, attention, softest, vibrations = member(graph, vectors)
         n = graph.n_structures
         if self.config.curve == "maximum":
             # small, so that the scale by the largest value is defined everywhere
@@ -270,12 +297,20 @@ class Spectrum(nn.Module):
         if softest is not None:
             lowest = segment_sum(softest * shares[:, 1:], crystal, n)[:, 0]
             unstable = unstable - member.softness * lowest
+        direct = None
+        if vibrations is not None:
+            direct = total
+            total = (1 - member.share) * direct + member.share * vibrations.curve
+            if vibrations.sites is not None:
+                sites = (1 - member.share) * sites + member.share * vibrations.sites
         return SpectrumPrediction(
             sites=sites,
             total=total,
             top=segment_sum(tops * shares[:, :1], crystal, n),
             unstable=unstable,
             lowest=lowest,
+            direct=direct,
+            vibrations=vibrations,
         )
 
     def predict(
@@ -419,6 +454,7 @@ def combine(
     # dropout is a matter of training
     free = {"members": 1, "networks": (), "network": NequIPConfig(), "dropout": 0.0}
     free |= {"feature_dropout": 0.0, "weights": (), "number_weights": (), "softest": False}
+    free |= {"lattice": 0.0, "lattices": ()}
     configs = [model.config.model_copy(update=free) for model in models]
     if any(config != configs[0] for config in configs):
         raise ValueError("models with different configurations cannot be combined")
@@ -428,10 +464,16 @@ def combine(
         for model in models
         for network in model.config.networks or (model.config.network,) * len(model.members)
     ]
+    lattices = [
+        share
+        for model in models
+        for share in model.config.lattices or (model.config.lattice,) * len(model.members)
+    ]
     differ = any(network != networks[0] for network in networks)
     config = models[0].config.model_dump() | {
         "members": count,
         "networks": networks if differ else (),
+        "lattices": lattices if any(lattices) else (),
         "weights": weights,
         "number_weights": number_weights,
         "softest": any(model.config.softest for model in models),

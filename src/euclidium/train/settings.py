@@ -128,6 +128,9 @@ class SpectrumSettings(Section):
     softest: bool = Field(
         True, description="learn the lowest frequency, too: it tells of stability"
     )
+    lattice: float = Field(
+        0.0, ge=0, le=1, description="share of the curve from force constants; 0: there are none"
+    )
     hidden: int = Field(256, ge=1, description="width of the networks that read out")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout of the networks that read out")
     feature_dropout: float = Field(
@@ -158,6 +161,13 @@ class SpectrumLossSettings(Section):
     lowest: float = Field(
         1.0, ge=0, description="weight of the lowest frequency, as arsinh(ω/20 cm⁻¹)"
     )
+    lattice: float = Field(
+        1.0, ge=0, description="weight of the curve of the force constants, by the measures above"
+    )
+    gamma: float = Field(
+        3.0, ge=0, description="weight of their frequencies at Γ, in units of 20 cm⁻¹ + ω/20"
+    )
+    charges: float = Field(1.0, ge=0, description="weight of Born charges, e/√ε")
 
 
 class DensityDataSettings(DataSettings):

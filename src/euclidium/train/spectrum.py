@@ -1,7 +1,8 @@
 """The task of a spectrum model: phonon densities of states, and what follows from them."""
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from euclidium.atoms.graph import Graph
 from euclidium.atoms.phonon_record import GRID51, WIDTH51, PhononRecord
 from euclidium.atoms.symmetry import symmetric_graph
 from euclidium.models.config import SpectrumConfig
+from euclidium.models.lattice import Vibrations
 from euclidium.models.spectrum import (
     SOFT,
     Spectrum,
@@ -28,6 +30,7 @@ from euclidium.models.spectrum import (
     site_weights,
 )
 from euclidium.models.storage import save
+from euclidium.ops.segments import segment_sum
 from euclidium.train.loss import Term
 from euclidium.train.metrics import Errors, Quantity
 from euclidium.train.parts import Part
@@ -39,6 +42,8 @@ ROOM = 300.0  # K
 UNSTABLE = 0.02  # share of imaginary modes that counts as certainly unstable
 PEAKS = 32  # of a site
 NEAR = 0.3  # of the lowest frequency, where the penalty turns from a parabola to a line
+UNIT, SHARE = 20.0, 0.05  # of errors of frequencies at Γ: cm⁻¹, and of the frequency
+BOUNDS = (-300.0, 4600.0)  # cm⁻¹, of these frequencies
 FINER = 8  # points of an interval at which the heat capacity is integrated
 
 
@@ -86,16 +91,10 @@ class SpectrumTask(Task[Spectrum, SpectrumPrediction]):
 
     def _penalties(self, prediction: SpectrumPrediction, graph: Graph) -> dict[str, Tensor]:
         """The penalties whose weight is not zero, one for each crystal."""
-        weights, labels, own = self.settings, graph.labels, self.integrals.to(prediction.total)
-        modes, curve = prediction.total, own.paper_curve(prediction.total)
-        wanted = labels["curve51"].to(curve)
-        found = {
-            "modes": lambda: (modes - labels["modes"]).abs().sum(1) / 3,
+        weights, labels, own = self.settings, graph.labels, self.integrals.to(prediction.top)
+        direct = prediction.total if prediction.direct is None else prediction.direct
+        found = self._of_curves(direct, graph) | {
             "partial": lambda: _partial(prediction, graph),
-            "cumulative": lambda: own.distance(modes, labels["modes"]),
-            "curve_mse": lambda: (curve - wanted).square().mean(1),
-            "curve_mae": lambda: (curve - wanted).abs().mean(1),
-            "heat_capacity": lambda: (modes @ own.heat - labels["heat_capacity"]).abs(),
             "last_peak": lambda: own.ranked_probability(prediction.top, labels["last_peak"]),
             "stability": lambda: functional.binary_cross_entropy_with_logits(
                 prediction.unstable,
@@ -105,9 +104,33 @@ class SpectrumTask(Task[Spectrum, SpectrumPrediction]):
         }
         if (lowest := prediction.lowest) is not None:
             found["lowest"] = partial(_of_lowest, lowest, labels["lowest"])
+        if (vibrations := prediction.vibrations) is not None:
+            found["lattice"] = partial(self._of_lattice, vibrations, graph)
+            found["gamma"] = partial(_of_gamma, vibrations, graph)
+            found["charges"] = partial(_of_charges, vibrations, graph)
         if "site_modes" not in labels:
             del found["partial"]
         return {name: values() for name, values in found.items() if getattr(weights, name) > 0}
+
+    def _of_curves(self, modes: Tensor, graph: Graph) -> dict[str, Callable[[], Tensor]]:
+        """The penalties of curves and their integrals."""
+        labels, own = graph.labels, self.integrals.to(modes)
+        curve = own.paper_curve(modes)
+        wanted = labels["curve51"].to(curve)
+        return {
+            "modes": lambda: (modes - labels["modes"]).abs().sum(1) / 3,
+            "cumulative": lambda: own.distance(modes, labels["modes"]),
+            "curve_mse": lambda: (curve - wanted).square().mean(1),
+            "curve_mae": lambda: (curve - wanted).abs().mean(1),
+            "heat_capacity": lambda: (modes @ own.heat - labels["heat_capacity"]).abs(),
+        }
+
+    def _of_lattice(self, vibrations: Vibrations, graph: Graph) -> Tensor:
+        """The weighted penalties of the curves that force constants give, where they do."""
+        known = torch.tensor([waves is not None for waves in vibrations.frequencies])
+        parts = self._of_curves(vibrations.curve, graph).items()
+        values = [getattr(self.settings, name) * penalty() for name, penalty in parts]
+        return torch.stack(values).sum(0) * known.to(vibrations.curve)
 
     def errors(self) -> Errors:
         """Empty sums of errors."""
@@ -218,6 +241,29 @@ def _of_lowest(lowest: Float[Tensor, " row"], wanted: Float[Tensor, " row"]) -> 
     return functional.smooth_l1_loss(lowest, reduced, beta=NEAR, reduction="none") * known
 
 
+def _of_gamma(vibrations: Vibrations, graph: Graph) -> Tensor:
+    """How far frequencies at Γ are off, where both are known."""
+    found, start = [], 0
+    for waves, count in zip(
+        vibrations.frequencies, graph.atoms_per_structure.tolist(), strict=True
+    ):
+        wanted = graph.labels["gamma"][start : start + count].flatten().to(vibrations.curve)
+        start += count
+        if waves is None or not bool(wanted.isfinite().all()):
+            found.append(vibrations.curve.new_zeros(()))
+        else:
+            found.append(((waves[0] - wanted).abs() / (UNIT + SHARE * wanted.abs())).mean())
+    return torch.stack(found)
+
+
+def _of_charges(vibrations: Vibrations, graph: Graph) -> Tensor:
+    """How far Born charges are off, where they are known."""
+    wanted = graph.labels["born"].to(vibrations.charges)
+    known = wanted.isfinite().flatten(1).all(1)
+    off = torch.where(known[:, None, None], vibrations.charges - wanted, 0.0).abs().mean((1, 2))
+    return segment_sum(off, graph.structure, graph.n_structures) / graph.atoms_per_structure
+
+
 def _partial(prediction: SpectrumPrediction, graph: Graph) -> Tensor:
     """Modes of each element in wrong intervals, by crystal; elements by their shares."""
     assert graph.orbits is not None
@@ -255,11 +301,29 @@ def spectrum_graph(record: PhononRecord, config: SpectrumConfig) -> Graph:
     }
     labels = {name: torch.tensor([value]).float() for name, value in numbers.items()}
     labels["modes"] = torch.from_numpy(rebinned(record.dos, edges)[None]).float()
+    labels |= _of_waves(record)
     largest = float(record.dos51.max())
     labels["curve51"] = torch.from_numpy(record.dos51[None] / (largest or 1.0)).float()
     if record.partial is not None and record.structure.occupations is None:
         labels["site_modes"] = torch.from_numpy(_site_modes(record, edges)).float()
     return graph.replace(labels=labels)
+
+
+def _of_waves(record: PhononRecord) -> dict[str, Tensor]:
+    """Frequencies at Γ and charges as rows of the atoms, not a number where they are not known."""
+    n = record.structure.n_atoms
+    gamma, born = torch.full((n, 3), math.nan), torch.full((n, 3, 3), math.nan)
+    found, charges, constant = (_array(record.info.get(k)) for k in ("gamma", "born", "eps"))
+    if found.shape == (3 * n,):
+        gamma = torch.from_numpy(np.sort(found).clip(*BOUNDS)).float().reshape(n, 3)
+    if charges.shape == (n, 3, 3) and constant.shape == (3, 3):
+        born = torch.from_numpy(charges / (np.trace(constant) / 3) ** 0.5).float()
+    return {"gamma": gamma, "born": born}
+
+
+def _array(value: Any) -> np.ndarray:
+    """Numbers, or one that is none."""
+    return np.asarray(math.nan if value is None else value, dtype=np.float64)
 
 
 def _site_modes(record: PhononRecord, edges: np.ndarray) -> np.ndarray:

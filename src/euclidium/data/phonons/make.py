@@ -12,7 +12,8 @@
     python make.py pack --work phonon-runs
 
 Everything is resumable: what a crystal has cost is in the work folder, and is not computed again.
-A crystal that fails is reported, and left out.
+A crystal that fails is reported, and left out. Crystals that the data set has, and the work folder
+has not, stay as they are.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from ase.build import bulk
 from ase.spacegroup import crystal
 
 from euclidium.atoms.dos import PhononDOS
+from euclidium.atoms.embedded import embedded_phonons
 from euclidium.atoms.phonon_folder import is_phonon_folder
 from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.spectra import write_phonons
@@ -236,8 +238,9 @@ def silicon() -> PhononRecord:
 def records(work: Path) -> list[PhononRecord]:
     """What is there: silicon, and the others in the order of the tables above."""
     jobs = [*dfpt_jobs(), *emt_jobs()]
-    there = [job for job in jobs if is_phonon_folder(job.folder(work))]
-    return [silicon(), *collect(there, work).records]
+    new = [job for job in jobs if is_phonon_folder(job.folder(work))]
+    there = {record.name: record for record in [*embedded_phonons(), *collect(new, work).records]}
+    return [silicon(), *(there[job.name] for job in jobs if job.name in there)]
 
 
 def rounded(record: PhononRecord) -> PhononRecord:

@@ -34,9 +34,13 @@ from euclidium.simulate.quantum import fit_density, fit_error
 
 # molecules, and which of that size; in the order in which they are made
 SIZES = (8, 10, 7, 12, 9, 11)
+LARGER = (12, 14, 16, 18, 20)
 SETS = {
     "large": ((10, 0), (16, 0), (20, 0), (30, 0)),
-    "medium": tuple((n, which) for which in range(100, 108) for n in SIZES),
+    "medium": (
+        *((n, which) for which in range(100, 108) for n in SIZES),
+        *((n, which) for which in range(110, 113) for n in LARGER),
+    ),
     "medium-test": tuple((n, which) for which in range(108, 110) for n in SIZES),
 }
 FITTED = 30  # molecules from which on the large ones are computed with fitted integrals
