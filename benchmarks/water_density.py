@@ -2,7 +2,7 @@
 
     python benchmarks/water_density.py --rackers ../shared/data/densities/rackers
 
-trains ``water-density`` on the embedded clusters of up to twelve molecules and, where the data are,
+trains ``water-density`` on the embedded clusters of up to twenty molecules and, where the data are,
 ``water-density-trimers`` on those of Rackers et al.; each resumable, into ``runs``. It measures
 them on larger clusters and on their test trimers, and writes models and cards. To see how errors
 grow beyond the sizes that were learned, a third one learns from clusters of up to three molecules,
@@ -108,7 +108,7 @@ def measured(model: DensityModel, records: Sequence[DensityRecord]) -> DensityEr
 
 
 PROVENANCE = {
-    "data": "embedded water clusters of one to four and seven to twelve molecules, PBE0/def2-SVP, "
+    "data": "embedded water clusters of one to four and seven to twenty molecules, PBE0/def2-SVP, "
     "CC BY 4.0",
     "test": "other clusters, of five and more molecules",
 }

@@ -1,6 +1,7 @@
 """Which atoms of a crystal its space group maps onto each other."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +67,28 @@ def space_group(
     'Pm-3m'
     """
     return ask_spglib("get_symmetry_dataset", crystal, symprec=tolerance)
+
+
+def irreducible_waves(
+    crystal: tuple[Any, Any, Any], mesh: Sequence[int], tolerance: float = TOLERANCE
+) -> tuple[Float[np.ndarray, "wave 3"], Float[np.ndarray, " wave"]] | None:
+    """The waves of a mesh through Γ from which symmetry gives all others, and their shares of all.
+
+    Wave vectors are in reciprocal lattice vectors, Γ is the first; q and −q are one. The crystal is
+    given as for :func:`space_group`, tolerance in Å; None if its symmetry is not found.
+
+    >>> waves, shares = irreducible_waves((np.eye(3), np.zeros((1, 3)), [84]), (2, 2, 2))
+    >>> waves.tolist()
+    [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.5, 0.5]]
+    >>> shares.tolist()
+    [0.125, 0.375, 0.375, 0.125]
+    """
+    found = ask_spglib("get_ir_reciprocal_mesh", list(mesh), crystal, symprec=tolerance)
+    if found is None:
+        return None
+    mapping, addresses = found
+    chosen, counts = np.unique(mapping, return_counts=True)
+    return addresses[chosen] / np.array(mesh, dtype=np.float64), counts / len(mapping)
 
 
 def primitive(structure: Structure, tolerance: float = TOLERANCE) -> Structure:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from euclidium.atoms.elements import atomic_mass
 from euclidium.atoms.graph import Graph
+from euclidium.atoms.symmetry import TOLERANCE, irreducible_waves
 from euclidium.models.elements import LARGEST
 from euclidium.models.peaks import gaussian_modes
 from euclidium.nn.radial import BesselBasis, Enveloped, PolynomialEnvelope
@@ -29,7 +30,8 @@ KINDS = 8  # of vectors, and of quadrupoles
 ACROSS, TENSOR, VECTOR, CHARGE = 0.2, 0.5, 0.25, 0.3  # how much less than along the bond
 RANGE = 0.4  # 1/Å, of the Gaussians of the charges; what is closer is left to force constants
 REACH = 5.0  # of these Gaussians, where they end in reciprocal space
-FEW = 7  # atoms, up to which waves are taken from 4×4×4 of them, not from 2×2×2
+MESHES = ((4, 6), (16, 4), (40, 3))  # atoms, and up to how many which mesh of waves; beyond, 2
+SOME = 24  # atoms, above which training takes stationary waves, whose matrices are real
 MANY = 64  # atoms from which on nothing is learned of the matrices, for the sake of time
 SAMPLES = 64  # atoms times waves of a small cell, of which is learned at a time
 SMOOTH = 5.0  # cm⁻¹, below which ω is no longer the root of ω²
@@ -65,9 +67,9 @@ class Lattice(nn.Module):
     direction, and of vectors and quadrupoles of both atoms, with weights from their scalars and
     their distance; the pairs ab and ba are averaged, and Φ_aa is such that shifting the whole costs
     nothing. Charges Z (e/√ε) add what reaches far, with v = 4π/(Ω K²) e^(−K²/4Λ²), K = G − q ≠ 0,
-    Λ = 0.4/Å. The waves q are a mesh of 4×4×4 with up to seven atoms, else of 2×2×2, of the
-    reciprocal lattice of the cell, which should be primitive; in training a few of them at a time,
-    of crystals with up to 64 atoms.
+    Λ = 0.4/Å. The waves q are a mesh through Γ, see :func:`mesh_size`, of the reciprocal lattice of
+    the cell, which should be primitive, symmetric ones (to ``tolerance``, Å) once; in training a
+    few of them at a time, of crystals with up to 64 atoms.
 
     Every frequency is a Gaussian in the curve, the wider the higher it is, by two numbers that are
     read from the crystal. Only the force constants are learned: masses, modes that many atoms
@@ -92,9 +94,15 @@ class Lattice(nn.Module):
     quadrupole: Tensor
 
     def __init__(
-        self, irreps: Irreps, width: int, cutoff: float, edges: Float[Tensor, " edge"]
+        self,
+        irreps: Irreps,
+        width: int,
+        cutoff: float,
+        edges: Float[Tensor, " edge"],
+        tolerance: float = TOLERANCE,
     ) -> None:
         super().__init__()
+        self.tolerance = tolerance
         self.columns = {l: _columns(irreps, l) for l in (1, 2)}
         self.basis = Enveloped(BesselBasis(BASIS, cutoff), PolynomialEnvelope(cutoff))
         self.envelope = PolynomialEnvelope(cutoff)
@@ -151,7 +159,8 @@ class Lattice(nn.Module):
         for n, count in enumerate(graph.atoms_per_structure.tolist()):
             own = slice(start, start + count)
             start += count
-            waves, parts = (values.to(h) for values in wave_vectors(count, self.training))
+            waves, parts = self._waves(graph, own)
+            waves, parts = waves.to(h), parts.to(h)
             if self.training and count > MANY:
                 found.append((None, parts, h.new_zeros(len(self.edges) - 1), None))
                 continue
@@ -242,6 +251,22 @@ class Lattice(nn.Module):
         shape = torch.einsum("abm,nmk->nab", symbol, self.charge_tensor(quadrupoles))
         charges = (charge[:, :, None] * eye + CHARGE * shape) * gate.sigmoid()[:, :, None]
         return -size[:, None, None] * matrix, charges
+
+    def _waves(self, graph: Graph, own: slice) -> tuple[Tensor, Tensor]:
+        """The waves of one crystal; in inference those that differ by its symmetry."""
+        count = own.stop - own.start
+        if self.training:
+            return sampled_waves(count)
+        kinds = graph.species[own]
+        if graph.occupations is not None:
+            kinds = torch.unique(graph.occupations[own], dim=0, return_inverse=True)[1]
+        cell = graph.cell[graph.structure[own.start]].detach().cpu().numpy()
+        places = graph.positions[own].detach().cpu().numpy() @ np.linalg.inv(cell)
+        crystal = cell, places, kinds.cpu().numpy()
+        found = irreducible_waves(crystal, (mesh_size(count),) * 3, self.tolerance)
+        if found is None:
+            return _mesh(mesh_size(count))
+        return torch.from_numpy(found[0]), torch.from_numpy(found[1])
 
     def _masses(self, graph: Graph) -> Float[Tensor, " atom"]:
         """Masses of the atoms (amu), of mixed sites their mean."""
@@ -362,27 +387,30 @@ def signed_roots(squares: Float[Tensor, "*rows mode"]) -> Float[Tensor, "*rows m
     return squares / (squares.square() + SMOOTH**4) ** 0.25
 
 
-def wave_vectors(
-    n_atoms: int, sample: bool = False
-) -> tuple[Float[Tensor, "wave 3"], Float[Tensor, " wave"]]:
-    """Wave vectors for a cell, in reciprocal lattice vectors, Γ first, and their shares of all.
+def mesh_size(n_atoms: int) -> int:
+    """Waves along each axis for a primitive cell: 6 for up to 4 atoms, 4 to 16, 3 to 40, or 2.
 
-    All of 4×4×4 waves for up to seven atoms, else of 2×2×2, one of each pair q and −q; with
-    ``sample`` Γ and a few others, drawn with torch's generator.
-
-    >>> [len(wave_vectors(n)[0]) for n in (2, 8)], float(wave_vectors(2)[1].sum())
-    ([36, 8], 1.0)
+    >>> [mesh_size(n) for n in (2, 8, 20, 50)]
+    [6, 4, 3, 2]
     """
-    mesh = 4 if n_atoms <= FEW else 2
-    waves, shares = _mesh(mesh)
-    if not sample:
-        return waves, shares
-    if n_atoms <= FEW:
-        chosen = torch.multinomial(shares[1:], min(math.ceil(SAMPLES / n_atoms), len(shares) - 1))
-    else:
-        chosen = torch.multinomial(shares[1:], 3 if n_atoms <= 2 * (FEW + 1) else 1)
+    return next((size for most, size in MESHES if n_atoms <= most), 2)
+
+
+def sampled_waves(n_atoms: int) -> tuple[Float[Tensor, "wave 3"], Float[Tensor, " wave"]]:
+    """Γ and some other waves of the mesh, drawn with torch's generator, and their shares of all.
+
+    64 for one atom, fewer for more, one from 17 atoms on; from 25 on of 2×2×2, whose matrices are
+    real. Wave vectors are in reciprocal lattice vectors.
+
+    >>> waves, shares = sampled_waves(20)
+    >>> waves[0].tolist(), round(27 * float(shares[1]))
+    ([0.0, 0.0, 0.0], 26)
+    """
+    waves, shares = _mesh(2 if n_atoms > SOME else mesh_size(n_atoms))
+    count = math.ceil(SAMPLES / n_atoms) if n_atoms <= 7 else 3 if n_atoms <= 16 else 1
+    chosen = 1 + torch.multinomial(shares[1:], min(count, len(shares) - 1))
     rest = ((1 - shares[:1]) / len(chosen)).repeat(len(chosen))
-    return torch.cat([waves[:1], waves[1:][chosen]]), torch.cat([shares[:1], rest])
+    return torch.cat([waves[:1], waves[chosen]]), torch.cat([shares[:1], rest])
 
 
 @cache

@@ -146,7 +146,9 @@ class SpectrumNetwork(nn.Module):
         self.lattice: Lattice | None = None
         if lattice:
             irreps = self.backbone.hidden
-            self.lattice = Lattice(irreps, width + channels, config.cutoff, grid_edges(config))
+            self.lattice = Lattice(
+                irreps, width + channels, config.cutoff, grid_edges(config), config.symmetry
+            )
 
     def forward(self, graph: Graph, vectors: Float[Tensor, "edge 3"]) -> Readouts:
         """Readouts of each site."""

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from euclidium.atoms.dos import PhononDOS
 from euclidium.atoms.structure import Structure
-from euclidium.atoms.symmetry import ask_spglib
+from euclidium.atoms.symmetry import ask_spglib, irreducible_waves
 from euclidium.simulate.abinit import (
     HARTREE_TO_CM1,
     Electrons,
@@ -176,11 +176,10 @@ def irreducible(atoms: Atoms, mesh: Sequence[int]) -> Float[np.ndarray, "q 3"]:
     >>> irreducible(bulk("Si"), (2, 2, 2)).tolist()
     [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.5, 0.5, 0.0]]
     """
-    found = ask_spglib("get_ir_reciprocal_mesh", list(mesh), _crystal(atoms), symprec=1e-5)
+    found = irreducible_waves(_crystal(atoms), mesh, tolerance=1e-5)
     if found is None:
         raise ValueError(f"the symmetry of {atoms.symbols} cannot be found: are atoms too close?")
-    mapping, addresses = found
-    return np.array(addresses[np.unique(mapping)] / np.array(mesh), dtype=np.float64)
+    return found[0]
 
 
 def _crystal(atoms: Atoms) -> tuple[Any, Any, Any]:
