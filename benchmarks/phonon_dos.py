@@ -25,6 +25,7 @@ from trainings import finished
 HERE = Path(__file__).parent
 WIDE = ["model.network.channels=128", "optimizer.learning_rate=0.0015"]
 DROPOUT = "model.feature_dropout=0.1"
+LONG = [DROPOUT, "model.softest=false", "training.epochs=100"]
 # force constants give most of the curve of this one
 FORCES = ["model.lattice=0.7", "model.feature_dropout=0.05"]
 # of each member its settings beside those of the configuration, and its weights in the averages of

@@ -11,6 +11,8 @@ from euclidium.models.density import DensityModel as DensityModel
 from euclidium.models.density import DensityPrediction as DensityPrediction
 from euclidium.models.elements import ElementEmbedding as ElementEmbedding
 from euclidium.models.elements import element_properties as element_properties
+from euclidium.models.lattice import Lattice as Lattice
+from euclidium.models.lattice import Vibrations as Vibrations
 from euclidium.models.nequip import NequIP as NequIP
 from euclidium.models.potential import Potential as Potential
 from euclidium.models.potential import Prediction as Prediction
@@ -31,6 +33,7 @@ __all__ = [
     "DensityModel",
     "DensityPrediction",
     "ElementEmbedding",
+    "Lattice",
     "ModelFileError",
     "NequIP",
     "NequIPConfig",
@@ -42,6 +45,7 @@ __all__ = [
     "SpectrumConfig",
     "SpectrumPrediction",
     "SpectrumResult",
+    "Vibrations",
     "check_crystal",
     "combine",
     "compile_radial",

@@ -215,7 +215,11 @@ class Lattice(nn.Module):
         return frequencies, shares, curve, sites
 
     def force_constants(
-        self, graph: Graph, vectors: Tensor, h: Tensor, x: Tensor
+        self,
+        graph: Graph,
+        vectors: Float[Tensor, "edge 3"],
+        h: Float[Tensor, "orbit width"],
+        x: Float[Tensor, "orbit irreps"],
     ) -> tuple[Float[Tensor, "edge 3 3"], Float[Tensor, "orbit 3 3"]]:
         """Force constants of the pairs of the graph (eV/Å²), and charges of the orbits (e/√ε).
 

@@ -30,7 +30,6 @@ from euclidium.models.spectrum import (
     site_weights,
 )
 from euclidium.models.storage import save
-from euclidium.ops.segments import segment_sum
 from euclidium.train.loss import Term
 from euclidium.train.metrics import Errors, Quantity
 from euclidium.train.parts import Part
@@ -261,7 +260,8 @@ def _of_charges(vibrations: Vibrations, graph: Graph) -> Tensor:
     wanted = graph.labels["born"].to(vibrations.charges)
     known = wanted.isfinite().flatten(1).all(1)
     off = torch.where(known[:, None, None], vibrations.charges - wanted, 0.0).abs().mean((1, 2))
-    return segment_sum(off, graph.structure, graph.n_structures) / graph.atoms_per_structure
+    sums = off.new_zeros(graph.n_structures).index_add(0, graph.structure, off)
+    return sums / graph.atoms_per_structure
 
 
 def _partial(prediction: SpectrumPrediction, graph: Graph) -> Tensor:
