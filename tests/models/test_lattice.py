@@ -192,3 +192,12 @@ def test_symmetric_waves_are_computed_once(wurtzite, monkeypatch):
     assert len(few.shares[0]) < len(every.shares[0]) / 3
     torch.testing.assert_close(few.curve, every.curve)
     torch.testing.assert_close(few.sites, every.sites)
+
+
+def test_of_cells_that_are_too_large_there_are_no_waves(wurtzite, monkeypatch):
+    lattice, graph, h, x, weights = wurtzite
+    monkeypatch.setattr("euclidium.models.lattice.MOST", 3)
+    found = lattice.eval()(graph, graph.edge_vectors(), h, x, weights)
+    assert found.known.tolist() == [False]
+    assert not found.curve.any()
+    assert found.sites.shape == (4, 40)

@@ -263,3 +263,35 @@ def test_different_models_do_not_combine():
         combine([Spectrum(SMALL), Spectrum(other)])
     with pytest.raises(ValueError, match="no model"):
         combine([])
+
+
+def test_without_waves_sites_alone_make_the_curve(quartz, monkeypatch):
+    torch.manual_seed(4)
+    model = Spectrum(SMALL.model_copy(update={"lattice": 0.7})).eval()
+    graph = model.graph(Structure.from_ase(quartz))
+    with torch.no_grad():
+        whole = model(graph)
+        monkeypatch.setattr("euclidium.models.lattice.MOST", 5)
+        alone = model(graph)
+    torch.testing.assert_close(whole.total, 0.3 * whole.direct + 0.7 * whole.vibrations.curve)
+    torch.testing.assert_close(alone.total, alone.direct)
+    assert (whole.total - alone.total).abs().max() > 1e-3
+
+
+def test_members_with_and_without_force_constants_are_averaged(quartz):
+    torch.manual_seed(5)
+    models = [Spectrum(SMALL.model_copy(update={"lattice": x})).eval() for x in (0.0, 0.7)]
+    together = combine(models, weights=(0.25, 0.75))
+    assert together.config.lattices == (0.0, 0.7)
+    structure = Structure.from_ase(quartz)
+    singles = [next(one.predict([structure])).dos.modes for one in models]
+    found = next(together.predict([structure]))
+    np.testing.assert_allclose(found.dos.modes, np.array([0.25, 0.75]) @ singles, atol=1e-9)
+    assert found.partial["Si"].sum() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_force_constants_need_two_layers_and_quadrupoles():
+    with pytest.raises(ValueError, match="lmax and layers of 2 at least, got 1 and 2"):
+        SpectrumConfig(lattice=0.5, network=NequIPConfig(lmax=1, layers=2))
+    with pytest.raises(ValueError, match="which a scaled curve has not"):
+        SpectrumConfig(lattice=0.5, curve="maximum")

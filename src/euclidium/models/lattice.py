@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Inexact, Int
+from jaxtyping import Bool, Float, Inexact, Int
 from torch import Tensor, nn
 
 from euclidium.atoms.elements import atomic_mass
@@ -32,7 +32,7 @@ RANGE = 0.4  # 1/Å, of the Gaussians of the charges; what is closer is left to 
 REACH = 5.0  # of these Gaussians, where they end in reciprocal space
 MESHES = ((4, 6), (16, 4), (40, 3))  # atoms, and up to how many which mesh of waves; beyond, 2
 SOME = 24  # atoms, above which training takes stationary waves, whose matrices are real
-MANY = 64  # atoms from which on nothing is learned of the matrices, for the sake of time
+MANY, MOST = 64, 256  # atoms, above which there are no waves in training, and at all
 SAMPLES = 64  # atoms times waves of a small cell, of which is learned at a time
 SMOOTH = 5.0  # cm⁻¹, below which ω is no longer the root of ω²
 WIDTH, SPREAD = 6.0, 0.03  # of the curve, cm⁻¹, and as a share of the frequency
@@ -44,8 +44,8 @@ class Vibrations:
     """The waves of a batch of crystals, and the curves that they make.
 
     For each crystal ``frequencies`` (cm⁻¹, ascending, imaginary ones negative), the first row those
-    of Γ without macroscopic field, None where they were left out, and ``shares``, how many of all
-    waves a row stands for; ``charges`` of all atoms (e, over the square root of the dielectric
+    of Γ without macroscopic field, None for cells that are too large; and ``shares``, how many of
+    all waves a row stands for. ``charges`` of all atoms (e, over the square root of the dielectric
     constant, their mean taken away); ``curve``, three modes an atom in intervals. ``sites`` are the
     three modes of a site of each orbit, by the squares of the eigenvectors, without gradients; None
     in training.
@@ -56,6 +56,12 @@ class Vibrations:
     charges: Float[Tensor, "atom 3 3"]
     curve: Float[Tensor, "structure interval"]
     sites: Float[Tensor, "orbit interval"] | None = None
+
+    @property
+    def known(self) -> Bool[Tensor, " structure"]:
+        """Of which crystals there are waves; curves of others are zero."""
+        there = [waves is not None for waves in self.frequencies]
+        return torch.tensor(there, device=self.curve.device)
 
 
 class Lattice(nn.Module):
@@ -69,7 +75,7 @@ class Lattice(nn.Module):
     nothing. Charges Z (e/√ε) add what reaches far, with v = 4π/(Ω K²) e^(−K²/4Λ²), K = G − q ≠ 0,
     Λ = 0.4/Å. The waves q are a mesh through Γ, see :func:`mesh_size`, of the reciprocal lattice of
     the cell, which should be primitive, symmetric ones (to ``tolerance``, Å) once; in training a
-    few of them at a time, of crystals with up to 64 atoms.
+    few of them at a time, of crystals with up to 64 atoms. Above 256 there are none.
 
     Every frequency is a Gaussian in the curve, the wider the higher it is, by two numbers that are
     read from the crystal. Only the force constants are learned: masses, modes that many atoms
@@ -159,11 +165,12 @@ class Lattice(nn.Module):
         for n, count in enumerate(graph.atoms_per_structure.tolist()):
             own = slice(start, start + count)
             start += count
-            waves, parts = self._waves(graph, own)
-            waves, parts = waves.to(h), parts.to(h)
-            if self.training and count > MANY:
-                found.append((None, parts, h.new_zeros(len(self.edges) - 1), None))
+            first = orbits.members[own] - orbits.members[own.start]
+            if count > (MANY if self.training else MOST):
+                nothing = h.new_zeros(int(first.max()) + 1, len(self.edges) - 1)
+                found.append((None, h.new_zeros(0), nothing[0], nothing))
                 continue
+            waves, parts = (values.to(h) for values in self._waves(graph, own))
             pairs = _pairs(graph, own, vectors, rotations)
             matrices = dynamical_matrices(
                 _turned(rotations[own][pairs.receivers], forces[pairs.edges]),
@@ -174,7 +181,6 @@ class Lattice(nn.Module):
                 masses[own],
                 charges[own],
             )
-            first = orbits.members[own] - orbits.members[own.start]
             found.append(self._modes(matrices, parts, scales[n], first))
         frequencies, shares, curves, sites = zip(*found, strict=True)
         return Vibrations(

@@ -302,9 +302,10 @@ class Spectrum(nn.Module):
         direct = None
         if vibrations is not None:
             direct = total
-            total = (1 - member.share) * direct + member.share * vibrations.curve
+            share = member.share * vibrations.known.to(direct)[:, None]
+            total = (1 - share) * direct + share * vibrations.curve
             if vibrations.sites is not None:
-                sites = (1 - member.share) * sites + member.share * vibrations.sites
+                sites = (1 - share[crystal]) * sites + share[crystal] * vibrations.sites
         return SpectrumPrediction(
             sites=sites,
             total=total,

@@ -126,10 +126,9 @@ class SpectrumTask(Task[Spectrum, SpectrumPrediction]):
 
     def _of_lattice(self, vibrations: Vibrations, graph: Graph) -> Tensor:
         """The weighted penalties of the curves that force constants give, where they do."""
-        known = torch.tensor([waves is not None for waves in vibrations.frequencies])
         parts = self._of_curves(vibrations.curve, graph).items()
         values = [getattr(self.settings, name) * penalty() for name, penalty in parts]
-        return torch.stack(values).sum(0) * known.to(vibrations.curve)
+        return torch.stack(values).sum(0) * vibrations.known.to(vibrations.curve)
 
     def errors(self) -> Errors:
         """Empty sums of errors."""
