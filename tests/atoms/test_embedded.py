@@ -136,4 +136,5 @@ def test_linear_response_against_experiment(crystals: dict[str, list[PhononRecor
             assert along_x[-1] > gamma[-1]
             assert np.trace(record.info["eps"]) > 3
             charges = record.info["born"]
-            assert np.abs(charges.sum(axis=0)).max() < 0.1 * np.abs(charges).max()
+            # those of BP are small, not more wrong
+            assert np.abs(charges.sum(axis=0)).max() < 0.1 * max(np.abs(charges).max(), 1.0)
