@@ -8,7 +8,14 @@ from ase.spacegroup import crystal
 
 from euclidium.atoms import Structure
 from euclidium.atoms.graph import Graph, collate, split
-from euclidium.atoms.symmetry import find_orbits, space_group, symmetric_graph
+from euclidium.atoms.symmetry import (
+    TOLERANCE,
+    ask_spglib,
+    find_orbits,
+    irreducible_waves,
+    space_group,
+    symmetric_graph,
+)
 
 
 @pytest.fixture
@@ -81,3 +88,24 @@ def test_a_batch_keeps_the_orbits_of_its_structures(quartz):
 
 def test_no_symmetry_is_found_for_atoms_on_top_of_each_other():
     assert space_group((np.eye(3), np.zeros((2, 3)), [1, 1])) is None
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_irreducible_waves_are_those_of_spglib(quartz, size):
+    crystals = [quartz, Structure.from_ase(bulk("NaCl", "rocksalt", 5.64))]
+    for one in crystals:
+        given = one.cell, one.positions @ np.linalg.inv(one.cell), one.species
+        waves, shares = irreducible_waves(given, (size,) * 3)
+        mapping, addresses = ask_spglib(
+            "get_ir_reciprocal_mesh", [size] * 3, given, symprec=TOLERANCE
+        )
+        chosen, counts = np.unique(mapping, return_counts=True)
+        np.testing.assert_allclose(waves, addresses[chosen] / size)
+        np.testing.assert_allclose(shares, counts / size**3)
+
+
+def test_waves_of_a_mesh_that_breaks_the_symmetry_stand_for_all_of_it(quartz):
+    given = quartz.cell, quartz.positions @ np.linalg.inv(quartz.cell), quartz.species
+    waves, shares = irreducible_waves(given, (2, 3, 4))
+    assert shares.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(waves * [2, 3, 4], np.round(waves * [2, 3, 4]))

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,16 @@ def space_group(
     >>> space_group((np.eye(3), np.zeros((1, 3)), [84])).international
     'Pm-3m'
     """
+    cell, fractional, kinds = crystal
+    floats = (np.asarray(values, dtype=np.float64).tobytes() for values in (cell, fractional))
+    return _space_group(*floats, np.asarray(kinds, dtype=np.int64).tobytes(), tolerance)
+
+
+@lru_cache(maxsize=16)  # a crystal is asked for its orbits, its cell and its waves
+def _space_group(cell: bytes, fractional: bytes, kinds: bytes, tolerance: float) -> Any:
+    """The description by spglib, of arrays as their bytes."""
+    vectors, places = (np.frombuffer(values).reshape(-1, 3) for values in (cell, fractional))
+    crystal = vectors, places, np.frombuffer(kinds, dtype=np.int64)
     return ask_spglib("get_symmetry_dataset", crystal, symprec=tolerance)
 
 
@@ -83,12 +94,21 @@ def irreducible_waves(
     >>> shares.tolist()
     [0.125, 0.375, 0.375, 0.125]
     """
-    found = ask_spglib("get_ir_reciprocal_mesh", list(mesh), crystal, symprec=tolerance)
+    found = space_group(crystal, tolerance)
     if found is None:
         return None
-    mapping, addresses = found
-    chosen, counts = np.unique(mapping, return_counts=True)
-    return addresses[chosen] / np.array(mesh, dtype=np.float64), counts / len(mapping)
+    counts = np.array(mesh)
+    # the first axis runs fastest
+    points = np.indices(counts[::-1].tolist()).reshape(3, -1)[::-1].T
+    turned = (points / counts) @ found.rotations * counts
+    onto = turned.round()
+    kept = np.abs(turned - onto).max(axis=(1, 2)) < 1e-6  # others do not map the mesh on itself
+    images = onto[kept].astype(np.int64)
+    images = np.concatenate([images, -images]) % counts
+    place = np.array([1, counts[0], counts[0] * counts[1]])
+    chosen, numbers = np.unique((images @ place).min(axis=0), return_counts=True)
+    waves = np.where(2 * points > counts, points - counts, points)[chosen] / counts
+    return waves, numbers / len(points)
 
 
 def primitive(structure: Structure, tolerance: float = TOLERANCE) -> Structure:
