@@ -32,11 +32,7 @@ FORCES = ["model.lattice=1", "model.feature_dropout=0.05"]
 # curves, chosen on the validation part, and of numbers
 MEMBERS = {
     "lattice": ([*WIDE, *FORCES, "training.epochs=30", "seed=5"], 0.7, 0.25),
-    "longest": (
-        [*WIDE, DROPOUT, "model.softest=false", "training.epochs=100", "seed=3"],
-        0.4,
-        0.25,
-    ),
+    "longest": ([*WIDE, *LONG, "seed=3"], 0.4, 0.25),
     "small-0": ([DROPOUT, "training.epochs=14", "seed=0"], 0.0, 0.25),
     "small-1": ([DROPOUT, "training.epochs=14", "seed=1"], 0.0, 0.25),
 }

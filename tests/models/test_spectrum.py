@@ -150,7 +150,10 @@ def test_a_file_gives_the_same_model(model, quartz, tmp_path):
     save(model, tmp_path / "a.euclidium")
     again = load(tmp_path / "a.euclidium")
     assert isinstance(again, Spectrum)
-    np.testing.assert_allclose(*[curves(m, quartz)[0] for m in (model, again)], atol=1e-12)
+    digits = 1e-10 if model.config.lattice else 0.0  # eigenvalues are not the same to the bit
+    np.testing.assert_allclose(*[curves(m, quartz)[0] for m in (model, again)], 0.0, digits)
+    for weights in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(*weights)
     save(model, tmp_path / "b.euclidium", half=True)
     rough = load(tmp_path / "b.euclidium")
     np.testing.assert_allclose(curves(rough, quartz)[0], curves(model, quartz)[0], atol=0.02)

@@ -172,11 +172,9 @@ class SpectrumConfig(Config):
 
     @model_validator(mode="after")
     def _what_force_constants_need(self) -> "SpectrumConfig":
-        shares = self.lattices or (self.lattice,) * self.members
-        networks = self.networks or (self.network,) * self.members
-        if any(shares) and self.curve == "maximum":
+        if any(self.lattice_of_each) and self.curve == "maximum":
             raise ValueError("force constants give modes, which a scaled curve has not")
-        for share, network in zip(shares, networks, strict=False):
+        for share, network in zip(self.lattice_of_each, self.network_of_each, strict=False):
             if share and (network.lmax < 2 or network.layers < 2):
                 raise ValueError(
                     f"force constants need lmax and layers of 2 at least, got {network.lmax} and "
@@ -191,6 +189,16 @@ class SpectrumConfig(Config):
             if count not in (0, self.members):
                 raise ValueError(f"{self.members} members need {self.members} {name}, got {count}")
         return self
+
+    @property
+    def network_of_each(self) -> tuple[NequIPConfig, ...]:
+        """The network of each member."""
+        return self.networks or (self.network,) * self.members
+
+    @property
+    def lattice_of_each(self) -> tuple[float, ...]:
+        """The share of force constants in each member's curve."""
+        return self.lattices or (self.lattice,) * self.members
 
     @property
     def n_intervals(self) -> int:

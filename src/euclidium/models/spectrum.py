@@ -210,11 +210,9 @@ class Spectrum(nn.Module):
         super().__init__()
         self.config = config
         self.cutoff = config.cutoff
-        networks = config.networks or (config.network,) * config.members
-        lattices = config.lattices or (config.lattice,) * config.members
         self.members = nn.ModuleList(
             SpectrumNetwork(config, network, calibrate, lattice)
-            for network, lattice in zip(networks, lattices, strict=True)
+            for network, lattice in zip(config.network_of_each, config.lattice_of_each, strict=True)
         )
         for name in ("weights", "number_weights"):
             weights = torch.tensor(getattr(config, name) or (1.0,) * config.members)
@@ -462,16 +460,8 @@ def combine(
     if any(config != configs[0] for config in configs):
         raise ValueError("models with different configurations cannot be combined")
     count = sum(len(model.members) for model in models)
-    networks = [
-        network
-        for model in models
-        for network in model.config.networks or (model.config.network,) * len(model.members)
-    ]
-    lattices = [
-        share
-        for model in models
-        for share in model.config.lattices or (model.config.lattice,) * len(model.members)
-    ]
+    networks = [one for model in models for one in model.config.network_of_each]
+    lattices = [one for model in models for one in model.config.lattice_of_each]
     differ = any(network != networks[0] for network in networks)
     config = models[0].config.model_dump() | {
         "members": count,

@@ -241,15 +241,15 @@ def _of_lowest(lowest: Float[Tensor, " row"], wanted: Float[Tensor, " row"]) -> 
 
 def _of_gamma(vibrations: Vibrations, graph: Graph) -> Tensor:
     """How far frequencies at Γ are off, where both are known."""
-    found, start = [], 0
-    for waves, count in zip(
-        vibrations.frequencies, graph.atoms_per_structure.tolist(), strict=True
+    labels = graph.labels["gamma"].to(vibrations.curve)
+    found = []
+    for waves, rows in zip(
+        vibrations.frequencies, labels.split(graph.atoms_per_structure.tolist()), strict=True
     ):
-        wanted = graph.labels["gamma"][start : start + count].flatten().to(vibrations.curve)
-        start += count
-        if waves is None or not bool(wanted.isfinite().all()):
-            found.append(vibrations.curve.new_zeros(()))
+        if waves is None or not bool(rows.isfinite().all()):
+            found.append(labels.new_zeros(()))
         else:
+            wanted = rows.flatten()
             found.append(((waves[0] - wanted).abs() / (UNIT + SHARE * wanted.abs())).mean())
     return torch.stack(found)
 
