@@ -95,12 +95,24 @@ def irreducible_waves(
     [0.125, 0.375, 0.375, 0.125]
     """
     found = space_group(crystal, tolerance)
-    if found is None:
-        return None
+    return None if found is None else waves_of_mesh(mesh, found.rotations)
+
+
+def waves_of_mesh(
+    mesh: Sequence[int], rotations: Integer[np.ndarray, "operation 3 3"]
+) -> tuple[Float[np.ndarray, "wave 3"], Float[np.ndarray, " wave"]]:
+    """The waves of a mesh through Γ that differ by rotations of a crystal, and their shares of all.
+
+    As for :func:`irreducible_waves`; rotations act on positions in lattice vectors. With the
+    identity alone, one of each pair q and −q.
+
+    >>> len(waves_of_mesh((4, 4, 4), np.eye(3, dtype=int)[None])[0])
+    36
+    """
     counts = np.array(mesh)
     # the first axis runs fastest
     points = np.indices(counts[::-1].tolist()).reshape(3, -1)[::-1].T
-    turned = (points / counts) @ found.rotations * counts
+    turned = (points / counts) @ rotations * counts
     onto = turned.round()
     kept = np.abs(turned - onto).max(axis=(1, 2)) < 1e-6  # others do not map the mesh on itself
     images = onto[kept].astype(np.int64)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from euclidium.atoms.elements import atomic_mass
 from euclidium.atoms.graph import Graph
-from euclidium.atoms.symmetry import TOLERANCE, irreducible_waves
+from euclidium.atoms.symmetry import TOLERANCE, irreducible_waves, waves_of_mesh
 from euclidium.models.elements import LARGEST
 from euclidium.models.peaks import gaussian_modes
 from euclidium.nn.radial import BesselBasis, Enveloped, PolynomialEnvelope
@@ -426,13 +426,8 @@ def sampled_waves(n_atoms: int) -> tuple[Float[Tensor, "wave 3"], Float[Tensor, 
 @cache
 def _mesh(size: int) -> tuple[Float[Tensor, "wave 3"], Float[Tensor, " wave"]]:
     """The points of a mesh through Γ, one of each pair q and −q, and their shares."""
-    points = np.indices((size,) * 3).reshape(3, -1).T
-    other = -points % size
-    place = np.array([size**2, size, 1])
-    kept = points @ place <= other @ place
-    twice = (points != other).any(axis=1)
-    shares = np.where(twice, 2.0, 1.0)[kept] / size**3
-    return torch.from_numpy(points[kept] / size).float(), torch.from_numpy(shares).float()
+    waves, shares = waves_of_mesh((size,) * 3, np.eye(3, dtype=np.int64)[None])
+    return torch.from_numpy(waves).float(), torch.from_numpy(shares).float()
 
 
 def _columns(irreps: Irreps, l: int) -> tuple[int, int]:
