@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from euclidium.atoms.density import Density
+from euclidium.atoms.density import Density, electrons_of
 from euclidium.atoms.density_orders import to_pyscf
 from euclidium.atoms.problem import DataError
 from euclidium.simulate.quantum import (
@@ -20,15 +20,17 @@ from euclidium.simulate.quantum import (
 from euclidium.units import HARTREE
 
 PURE = "PBE"  # where the exact exchange of a hybrid functional comes from, to begin with
-Matrix = Float[np.ndarray, "orbital orbital"]
+# of restricted orbitals, or of those with spin up and those with spin down
+Matrix = Float[np.ndarray, "*spin orbital orbital"]
 
 
 @dataclass(frozen=True, eq=False)
 class OneStep:
     """An energy by one Kohn-Sham step, and the density matrix that it belongs to.
 
-    ``energy`` in eV; ``matrix`` in PySCF's order of the orbitals. ``diagonalisations`` is one, or
-    one more for each matrix of exact exchange of a hybrid functional.
+    ``energy`` in eV; ``matrix`` in PySCF's order of the orbitals, two of them where electrons are
+    unpaired. ``diagonalisations`` is one, or one more for each matrix of exact exchange of a hybrid
+    functional.
 
     >>> OneStep(-31.7, np.eye(1), 1).energy
     -31.7
@@ -79,9 +81,11 @@ def one_step(
     order in that of ρ. A **hybrid** functional has exact exchange, which no density but only
     orbitals give: they are first those of the pure functional PBE in the field of ρ, and then the
     Kohn-Sham matrix of the hybrid itself, with their exchange, is diagonalised once more; with
-    ``steps`` > 1 the exchange is renewed and that repeated (ρ stays in J and v_xc).
+    ``steps`` > 1 the exchange is renewed and that repeated (ρ stays in J and v_xc). A density with
+    spin has a matrix F for each spin, with v_xc[ρ↑, ρ↓], and as many unpaired electrons as its spin
+    has, to the nearest whole number.
 
-    Raises ``DataError`` for unpaired electrons, functionals that need more than ρ and ∇ρ, and as
+    Raises ``DataError`` for functionals that need more than ρ and ∇ρ, and as
     :func:`euclidium.simulate.label` does.
 
     >>> from euclidium.atoms.structure import Structure
@@ -134,12 +138,13 @@ def scf_from(
 
 def _field_of(density: Density, method: str, orbital_basis: str) -> Any:
     """The mean field of the density's molecule, if one step can be made for it."""
+    charge, unpaired = round(density.charge), 0
     if density.spin is not None:
-        raise DataError(
-            f"{density.structure.formula} has unpaired electrons: one Kohn-Sham step is known for "
-            "paired ones only"
-        )
-    field = mean_field(density.structure, method, orbital_basis, round(density.charge))
+        own = electrons_of(density.basis, density.structure.species)
+        unpaired = round(float(own @ density.spin))
+    field = mean_field(density.structure, method, orbital_basis, charge, unpaired)
+    if density.spin is not None:
+        field = field.to_uks()
     kind = field._numint._xc_type(method)
     if kind not in ("LDA", "GGA", "HF"):
         raise DataError(
@@ -152,6 +157,7 @@ def _field_of(density: Density, method: str, orbital_basis: str) -> Any:
 def _one_step(field: Any, density: Density, steps: int) -> OneStep:
     """The step with a mean field that is there."""
     omega, alpha, hybrid = field._numint.rsh_and_hybrid_coeff(field.xc)
+    share = 0.5 if density.spin is None else 1.0  # of exchange that an orbital of one spin feels
     bare = field.get_hcore() + coulomb_matrix(density, field.mol)
     overlap = field.get_ovlp()
     if not hybrid and not omega:
@@ -163,40 +169,56 @@ def _one_step(field: Any, density: Density, steps: int) -> OneStep:
         exchange = hybrid * field.get_k(dm=matrix)
         if omega:
             exchange = exchange + (alpha - hybrid) * field.get_k(dm=matrix, omega=omega)
-        matrix = _diagonalise(field, semilocal - 0.5 * exchange, overlap)
+        matrix = _diagonalise(field, semilocal - share * exchange, overlap)
     return OneStep(float(field.energy_tot(dm=matrix)) * HARTREE, matrix, 1 + steps)
 
 
 def exchange_correlation(density: Density, field: Any, functional: str) -> Matrix:
     """The local part of the exchange-correlation potential of a density, between orbitals; hartree.
 
-    Where the fitted density is below zero, in its tails, it counts as zero.
+    One matrix, or for a density with spin one for each spin. Where the fitted density is below
+    zero, in its tails, it counts as zero.
     """
     numint, mole = field._numint, field.mol
-    gradients = numint._xc_type(functional) == "GGA"
-    kind = "GTOval_sph_deriv1" if gradients else "GTOval_sph"
+    kind = numint._xc_type(functional)
+    gradients = kind == "GGA"
+    name = "GTOval_sph_deriv1" if gradients else "GTOval_sph"
     fit = functions(density.structure, density.basis)
-    coefficients = to_pyscf(density.coefficients, density.basis, density.structure.species)
-    found = np.zeros((mole.nao, mole.nao))
-    if numint._xc_type(functional) == "HF":
-        return found
-    for points, weights in grid_parts(field):
-        own = np.asarray(fit.eval_gto(kind, points)) @ coefficients
-        orbitals = np.asarray(mole.eval_gto(kind, points))
-        potential = numint.eval_xc_eff(
-            functional, own, deriv=1, xctype="GGA" if gradients else "LDA"
-        )[1]
-        potential = weights * potential
-        if gradients:
-            potential[0] *= 0.5  # the other half comes with the transpose
-            found += orbitals[0].T @ np.einsum("xgi,xg->gi", orbitals, potential)
-        else:
-            found += orbitals.T @ (0.5 * potential[0][:, None] * orbitals)
-    return found + found.T
+    spins = _spins(density)
+    found = np.zeros((len(spins), mole.nao, mole.nao))
+    if kind != "HF":
+        for points, weights in grid_parts(field):
+            values = np.asarray(fit.eval_gto(name, points))
+            own = np.stack([values @ coefficients for coefficients in spins])
+            orbitals = np.asarray(mole.eval_gto(name, points))
+            orbitals = orbitals if gradients else orbitals[None]
+            given = own if density.spin is not None else own[0]
+            potential = numint.eval_xc_eff(functional, given, deriv=1, xctype=kind)[1]
+            potential = weights * potential.reshape(len(spins), len(orbitals), -1)
+            potential[:, 0] *= 0.5  # the other half comes with the transpose
+            for matrix, factors in zip(found, potential, strict=True):
+                matrix += orbitals[0].T @ np.einsum("xgi,xg->gi", orbitals, factors)
+    found = found + found.transpose(0, 2, 1)
+    return found if density.spin is not None else found[0]
 
 
-def _diagonalise(field: Any, fock: np.ndarray, overlap: np.ndarray) -> Matrix:
-    """The density matrix of the lowest orbitals, each with two electrons."""
-    _, orbitals = scipy.linalg.eigh(fock, overlap)
-    lowest = orbitals[:, : field.mol.nelectron // 2]
-    return 2 * lowest @ lowest.T
+def _spins(density: Density) -> list[np.ndarray]:
+    """Coefficients of the density in PySCF's order, or those of spin up and of spin down."""
+    parts = [density.coefficients]
+    if density.spin is not None:
+        parts = [(density.coefficients + sign * density.spin) / 2 for sign in (1, -1)]
+    return [to_pyscf(part, density.basis, density.structure.species) for part in parts]
+
+
+def _diagonalise(field: Any, fock: Matrix, overlap: np.ndarray) -> Matrix:
+    """The density matrix of the lowest orbitals, each with two electrons, or one of its spin."""
+    if fock.ndim == 2:
+        return 2 * _lowest(fock, overlap, field.mol.nelectron // 2)
+    counts = field.mol.nelec
+    return np.stack([_lowest(one, overlap, n) for one, n in zip(fock, counts, strict=True)])
+
+
+def _lowest(fock: np.ndarray, overlap: np.ndarray, count: int) -> np.ndarray:
+    """The projector on the lowest orbitals."""
+    orbitals = scipy.linalg.eigh(fock, overlap)[1][:, :count]
+    return orbitals @ orbitals.T
