@@ -241,6 +241,14 @@ def test_what_is_no_database(tmp_path: Path, content: str | None, sentence: str)
         open_database(path)
 
 
+@pytest.mark.parametrize("name", ["structures.jsonl.xz", "structures.jsonl"])
+def test_a_folder_of_phonons_is_its_list_of_crystals(tmp_path: Path, name: str):
+    make(name, tmp_path)
+    make("folder", tmp_path)
+    found = [entry.read().info["name"] for entry in open_database(tmp_path).entries()]
+    assert found == list(CELLS)
+
+
 def test_a_folder_without_crystals(tmp_path: Path):
     (tmp_path / "readme.md").write_text("nothing")
     with pytest.raises(DataError, match="holds no CIF or POSCAR files"):

@@ -14,6 +14,7 @@ import numpy as np
 from ase.data import atomic_numbers
 from ase.io.formats import open_with_compression
 
+from euclidium.atoms.phonon_folder import structures_file
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.reader import (
     COMPRESSED,
@@ -58,10 +59,12 @@ class Database(ABC):
 def open_database(path: str | Path) -> Database:
     r"""A folder of crystals or a file of many, to be read in parts.
 
-    A folder holds CIF and POSCAR files, also in folders below it. A file is JSON lines (.jsonl; an
-    object a line: ``lattice``, ``frac``, ``symbols``, or a pymatgen or JARVIS dictionary, which may
-    stand under ``structure`` or ``atoms``), extended XYZ, an ASE database (.db), or what ASE reads.
-    Text may be compressed (.gz, .xz, .bz2). Streams are never held in memory. Lengths in Å.
+    A folder holds CIF and POSCAR files, also in folders below it; one with a file
+    ``structures.jsonl.xz``, as folders of phonon densities of states have, is that file alone. A
+    file is JSON lines (.jsonl; an object a line: ``lattice``, ``frac``, ``symbols``, or a pymatgen
+    or JARVIS dictionary, which may stand under ``structure`` or ``atoms``), extended XYZ, an ASE
+    database (.db), or what ASE reads. Text may be compressed (.gz, .xz, .bz2). Streams are never
+    held in memory. Lengths in Å.
 
     Raises ``DataError`` for what is missing, empty, or holds no crystal.
 
@@ -75,7 +78,10 @@ def open_database(path: str | Path) -> Database:
     """
     path = Path(path)
     if path.is_dir():
-        return Folder(path)
+        listed = structures_file(path)
+        if listed is None:
+            return Folder(path)
+        path = listed
     check_file(path)
     suffixes = [suffix for suffix in path.suffixes if suffix not in COMPRESSED]
     suffix = suffixes[-1] if suffixes else ""

@@ -57,7 +57,16 @@ def is_phonon_folder(path: Path) -> bool:
     >>> is_phonon_folder(Path("no such folder"))
     False
     """
-    return (path / CURVES).is_file() and any((path / name).is_file() for name in _names())
+    return (path / CURVES).is_file() and structures_file(path) is not None
+
+
+def structures_file(folder: Path) -> Path | None:
+    """The file of a folder's crystals, compressed or not, or None.
+
+    >>> structures_file(Path("no such folder"))
+    """
+    names = (STRUCTURES, STRUCTURES.removesuffix(".xz"))
+    return next((path for name in names if (path := folder / name).is_file()), None)
 
 
 def read_phonon_folder(folder: Path) -> list[PhononRecord]:
@@ -70,7 +79,8 @@ def read_phonon_folder(folder: Path) -> list[PhononRecord]:
     Traceback (most recent call last):
     euclidium.atoms.problem.DataError: no such folder has no structures.jsonl.xz and dos.npz
     """
-    if not is_phonon_folder(folder):
+    crystals = structures_file(folder)
+    if crystals is None or not is_phonon_folder(folder):
         raise DataError(f"{folder} has no {STRUCTURES} and {CURVES}")
     arrays = _arrays(folder / CURVES)
     offsets, offsets51 = arrays["fine_offset"], arrays["dos51_offset"]
@@ -79,7 +89,7 @@ def read_phonon_folder(folder: Path) -> list[PhononRecord]:
     longest = int(np.diff(offsets).max(initial=0))
     edges = start + pitch * (np.arange(longest + 1) - 0.5)  # one array, of which all have a part
     records: list[PhononRecord] = []
-    rows = _rows(next(path for name in _names() if (path := folder / name).is_file()))
+    rows = _rows(crystals)
     for k, row in enumerate(rows):
         try:
             fine = arrays["fine"][offsets[k] : offsets[k + 1]]
@@ -144,10 +154,6 @@ def write_phonon_folder(folder: Path, records: Iterable[PhononRecord]) -> Path:
     _write(folder / CURVES, buffer.getvalue())
     _write(folder / STRUCTURES, lzma.compress("".join(f"{line}\n" for line in lines).encode()))
     return folder
-
-
-def _names() -> tuple[str, ...]:
-    return (STRUCTURES, STRUCTURES.removesuffix(".xz"))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

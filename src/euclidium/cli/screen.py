@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 SHOWN = 10  # rows for people in the terminal
 MOST_WORKERS = 16  # unless told otherwise: each has a model of its own in memory
 DATABASE = (
-    "A folder of CIF or POSCAR files, or a file: JSON lines (.jsonl), extended XYZ, an ASE "
-    "database (.db), also compressed."
+    "A folder of CIF or POSCAR files or of phonon densities of states, or a file: JSON lines "
+    "(.jsonl), extended XYZ, an ASE database (.db), also compressed."
 )
 RANK = "What to rank by, the highest first: an expression such as 'cv_kg(300) / mass'."
 # headings of the page beside the value, and the columns of the table that they show
