@@ -25,10 +25,11 @@ from euclidium.atoms.elements import chemical_symbol
 from euclidium.atoms.embedded import embedded_file
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
-from euclidium.atoms.volumetric import Volume, grid_points
+from euclidium.atoms.volumetric import Volume, grid_points, read_volume
 from euclidium.units import BOHR
 
-SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "densities" / "periodic_sample.npz"
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "densities"
+SAMPLE, VASP = SHARED / "periodic_sample.npz", SHARED / "pymatgen"
 BASIS = even_tempered(["Na", "Cl"], 0.3, 2.2, [2, 2, 1, 1, 1])
 
 
@@ -160,6 +161,23 @@ def test_the_floor_of_silicon_needs_degree_three():
         for n in (3, 4)
     ]
     assert floors == pytest.approx([9.75, 1.38], abs=0.03)
+
+
+@pytest.mark.skipif(not VASP.exists(), reason="the densities of VASP are not here")
+@pytest.mark.parametrize(
+    ("file", "electrons", "most"), [("spin", 1, 0.2), ("chargemol_unpolarized", 8, 1.0)]
+)
+def test_densities_of_vasp_are_fitted(file: str, electrons: int, most: float):
+    volume = read_volume(VASP / f"CHGCAR.{file}.gz")
+    elements = [chemical_symbol(z) for z in sorted(set(volume.structure.species.tolist()))]
+    basis = fit_atoms([volume], even_tempered(elements, 0.1, 2.0, [7, 3, 3, 3, 2]))
+    record = fit_volume(volume, basis)
+    assert record.density.electrons == pytest.approx(electrons, abs=1e-6)
+    assert record.fit_error < most
+    if volume.spin is not None:
+        found = density_at(replace(record.density, coefficients=record.density.spin), volume.points)
+        off = np.abs(found - volume.spin.ravel()).sum() / np.abs(volume.spin).sum()
+        assert off < 0.15
 
 
 def test_embedded_crystals_are_what_was_fitted():
