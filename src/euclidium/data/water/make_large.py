@@ -1,4 +1,4 @@
-"""Make the medium and large clusters: electron densities of 7 to 30 molecules, as in ``make.py``.
+"""Make the medium and large clusters: electron densities of 5 to 30 molecules, as in ``make.py``.
 
 Needs euclidium, and what ``make.py`` needs.  Each cluster keeps its result in the work folder and
 is skipped when it is there already.
@@ -35,11 +35,14 @@ from euclidium.simulate.quantum import fit_density, fit_error
 # molecules, and which of that size; in the order in which they are made
 SIZES = (8, 10, 7, 12, 9, 11)
 LARGER = (12, 14, 16, 18, 20)
+SMALLER = (5, 6)
 SETS = {
     "large": ((10, 0), (16, 0), (20, 0), (30, 0)),
     "medium": (
         *((n, which) for which in range(100, 108) for n in SIZES),
         *((n, which) for which in range(110, 113) for n in LARGER),
+        *((n, which) for which in range(110, 130) for n in SMALLER),
+        *((n, which) for which in range(113, 116) for n in (16, 20)),
     ),
     "medium-test": tuple((n, which) for which in range(108, 110) for n in SIZES),
 }
