@@ -185,7 +185,7 @@ Phonon densities of states of crystals, straight from their atoms: an ensemble o
 (neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax}, {channels} channels; {parameters:,}
 parameters, {size:.1f} MB), made by `benchmarks/phonon_dos.py`.
 
-**Use** for heat capacities, entropies, mean and maximal frequencies and the shape of the spectrum
+**Use** for heat capacities, entropies, mean frequencies, last peaks and the shape of the spectrum
 of inorganic crystals near their relaxed structure, and to rank many of them. **Do not use** it for
 structures far from a minimum of their energy, molecules, surfaces, phase transitions, crystals
 under high pressure, single modes or band structures, or as the only evidence that a crystal is

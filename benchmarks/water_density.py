@@ -119,8 +119,8 @@ RACKERS = {
 }
 CARD = """# {name}
 
-Electron densities of water clusters: coefficients of Gaussians on the atoms ({basis},
-decontracted), by one network (neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax};
+Electron densities of water clusters: coefficients of Gaussians on the atoms ({basis}),
+by one network (neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax};
 {parameters:,} parameters, {size:.1f} MB), made by `benchmarks/water_density.py`.
 
 **Use** for densities of clusters of intact water molecules near equilibrium and at some hundred
@@ -135,6 +135,7 @@ it for ions, broken bonds, other molecules or other levels of theory.
 
 ε = 100 ∫|Δρ| / N against the fitted labels, on a Becke grid. Labels differ from the calculations
 they were fitted to by their own floor, which comes on top. Dipoles: mean error over mean dipole.
+Electrons: largest difference from those of the labels; predictions have the exact number.
 
 {table}
 

@@ -5,6 +5,7 @@ from typing import Any
 import ase.io
 import pytest
 
+from euclidium.atoms.density_file import embedded_densities
 from euclidium.atoms.embedded import embedded, embedded_phonons
 from euclidium.cli import data
 from euclidium.cli.data import describe
@@ -23,6 +24,11 @@ def test_what_there_is(answer: Callable[..., dict[str, Any]], run: Callable[...,
     assert spectra["atoms"]["dfpt"] == sum(r.structure.n_atoms for r in embedded_phonons("dfpt"))
     assert (spectra["licence"], spectra["checksums"]) == ("CC-BY-4.0", "verified")
     assert "density-functional perturbation theory" in spectra["method"]
+    water = sets["water"]
+    assert water["structures"]["large"] == len(embedded_densities("water", "large"))
+    assert water["labels"] == ["density", "energy", "forces"]
+    assert sets["crystals"]["labels"] == ["density"]
+    assert list(sets["crystals"]["structures"]) == ["test", "train", "validation"]
     text = run("data", "list").stdout
     assert "CC-BY-4.0" in text
     assert "checksums" in text

@@ -66,7 +66,7 @@ def test_sentences(
 ):
     words = ("data", "make", "phonons", metals, "-o", tmp_path / "out", "--method")
     assert "there is no model silicon.euclidium" in refused(*words, "silicon.euclidium")
-    assert "phonon-dos predicts phonon spectra" in refused(*words, "phonon-dos")
+    assert "phonon-dos is no potential" in refused(*words, "phonon-dos")
     assert "--supercell and --displacement are lengths" in refused(*words, "emt", "--supercell", 0)
     file = tmp_path / "file"
     file.write_text("")

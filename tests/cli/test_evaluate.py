@@ -9,7 +9,7 @@ from ase.build import bulk
 
 from euclidium.analyze.baselines import Lookup, nearest_compositions
 from euclidium.atoms.dos import PhononDOS
-from euclidium.atoms.embedded import embedded
+from euclidium.atoms.embedded import embedded, embedded_phonons
 from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.spectra import write_phonons
 from euclidium.atoms.structure import Structure
@@ -122,6 +122,11 @@ def test_errors_of_spectra(model: Path, spectra: Path, answer: Callable[..., dic
     assert found["stability_auroc"] is None
     assert "all 6 crystals are stable" in found["notes"][0]
     assert found["by_element"]["Cu"]["n"] == 2
+
+
+@pytest.mark.usefixtures("lookup")
+def test_the_embedded_spectra_have_a_name(model: Path, answer: Callable[..., dict[str, Any]]):
+    assert answer("evaluate", model, "phonons")["n"] == len(embedded_phonons())
 
 
 def test_a_model_of_spectra_in_a_file(

@@ -8,6 +8,7 @@ from euclidium.atoms.phonon_folder import read_phonon_folder
 from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.problem import DataError, nearest
 from euclidium.atoms.reader import read
+from euclidium.atoms.spectra import read_phonons
 from euclidium.atoms.structure import Structure
 
 SUMS = "SHA256SUMS"
@@ -101,6 +102,19 @@ def embedded_phonons(method: str | None = None, root: Path | None = None) -> lis
             f"no embedded phonons by {method!r}: there are {there}{nearest(method, methods)}"
         )
     return [record for record in records if record.info.get("method") == method]
+
+
+def named_phonons(name: str) -> list[PhononRecord]:
+    """The spectra of a file or folder, or the embedded set ``phonons`` if nothing is called so.
+
+    Raises ``DataError`` as :func:`~euclidium.atoms.spectra.read_phonons` does.
+
+    >>> len(named_phonons("phonons")) == len(embedded_phonons())
+    True
+    """
+    if name == PHONONS and not Path(name).exists():
+        return embedded_phonons()
+    return read_phonons(name)
 
 
 def _all_names(root: Path | None) -> list[str]:

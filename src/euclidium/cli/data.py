@@ -27,9 +27,11 @@ def list_data() -> Report:
 
     The name of a set stands for a file in a configuration, and in [bold]euclidium evaluate[/bold].
     """
+    from euclidium.atoms.density_file import embedded_density_parts
     from euclidium.atoms.embedded import embedded_names
 
-    sets = [*(describe(name) for name in embedded_names()), describe_phonons()]
+    names = dict.fromkeys([*embedded_names(), *embedded_density_parts()])
+    sets = [*(describe(name) for name in names), describe_phonons()]
     rows = [
         (found["name"], part, count, found["atoms"][part])
         for found in sets
@@ -70,11 +72,17 @@ def describe(name: str) -> dict[str, Any]:
 
     Raises ``DataError`` if a file is missing or does not have its checksum.
     """
-    from euclidium.atoms.embedded import embedded, embedded_file
+    from euclidium.atoms.density_file import embedded_densities, embedded_density_parts
+    from euclidium.atoms.embedded import embedded, embedded_file, embedded_files, embedded_names
 
-    structures = {part: embedded(name, part) for part in PARTS}
-    folder = embedded_file(name, f"{PARTS[0]}.extxyz.xz").parent
+    own = PARTS if name in embedded_names() else ()
+    structures = {part: embedded(name, part) for part in own}
     labels = {label for found in structures.values() for s in found for label in s.labels}
+    for part in embedded_density_parts().get(name, ()):
+        labels.add("density")
+        if part not in structures:
+            structures[part] = [record.structure for record in embedded_densities(name, part)]
+    folder = embedded_file(name, embedded_files(name)[0]).parent
     return _described(name, folder, structures, sorted(labels))
 
 

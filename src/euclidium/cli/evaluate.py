@@ -42,8 +42,8 @@ def evaluate(
     data: Annotated[
         str,
         typer.Argument(
-            help="A file of labelled structures, an embedded data set, a folder of phonon spectra, "
-            "or a file of electron densities.",
+            help="A file of labelled structures, a folder of phonon spectra, a file of electron "
+            "densities, or the name of an embedded data set.",
             metavar="DATA",
         ),
     ],
@@ -72,8 +72,8 @@ def evaluate(
 
     Of a potential: of energies, forces and stresses, and for each element; of an embedded data set
     its test structures are taken. Of a model of phonon spectra: of the curves, heat capacities,
-    mean and highest frequencies, of the stability, and how honest the uncertainties are. Of a model
-    of electron densities: ε = ∫|Δρ|/N, also of each degree, of electrons and dipoles.
+    mean frequencies and last peaks, of the stability, and how honest the uncertainties are. Of a
+    model of electron densities: ε = ∫|Δρ|/N, also of each degree, of electrons and dipoles.
 
     Example: [bold]euclidium evaluate si.euclidium test.xyz --plot parity.png[/bold]
 
@@ -138,10 +138,10 @@ def _of_potential(model: "Potential", request: Request, keys: "LabelKeys") -> Re
 def _of_spectra(model: "Spectrum", request: Request, split: str | None) -> Report:
     """Errors of phonon spectra."""
     from euclidium.analyze.spectra import evaluate_spectra
-    from euclidium.atoms.spectra import read_phonons
+    from euclidium.atoms.embedded import named_phonons
     from euclidium.cli.spectra_page import error_rows, write
 
-    records = _part(read_phonons(request.data), split, request.data)
+    records = _part(named_phonons(request.data), split, request.data)
     with bar(f"evaluating {len(records)} crystals", total=len(records)) as shown:
 
         def watched() -> "Iterator[Prediction]":

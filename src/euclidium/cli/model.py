@@ -117,8 +117,8 @@ def find_device(device: Device) -> str:
 def _not_a_potential(name: str) -> str:
     """The sentence about a model that has no energies."""
     return (
-        f"{name} predicts phonon spectra, and no energies or forces: this command needs a "
-        "potential, as euclidium train makes it"
+        f"{name} is no potential, and predicts no energies or forces: this command needs one, as "
+        "euclidium train makes it"
     )
 
 

@@ -26,7 +26,7 @@ class Precision(str, Enum):
 Model = Annotated[
     str,
     typer.Argument(
-        help="A model file, the folder of a training run, or a model of the package: phonon-dos.",
+        help="A model file, the folder of a training run, or the name of a model of the package.",
         metavar="MODEL",
     ),
 ]

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from euclidium.atoms.elements import atomic_number
-from euclidium.atoms.embedded import embedded_phonons
+from euclidium.atoms.embedded import named_phonons
 from euclidium.atoms.phonon_record import PhononRecord
-from euclidium.atoms.spectra import read_phonons
 from euclidium.atoms.spectra_split import composition_split
 from euclidium.atoms.splits import split_indices
-from euclidium.train.config import EMBEDDED_SPECTRA, ConfigError
+from euclidium.train.config import ConfigError
 from euclidium.train.parts import NAMES, Part, Parts, file_checksum
 from euclidium.train.settings import SpectrumTrainConfig
 from euclidium.train.spectrum import spectrum_config, spectrum_dataset
@@ -34,7 +33,7 @@ def read_spectra(config: SpectrumTrainConfig) -> Parts:
     data = config.data
     named = {"train": data.train, "validation": data.validation, "test": data.test}
     files = {name: value for name, value in named.items() if isinstance(value, str)}
-    records = {name: _records(value) for name, value in files.items()}
+    records = {name: named_phonons(value) for name, value in files.items()}
     indices = _indices(records["train"], config)
     for name in {"validation", "test"} & records.keys():
         indices[name] = list(range(len(records[name])))
@@ -97,13 +96,6 @@ def _indices(records: Sequence[PhononRecord], config: SpectrumTrainConfig) -> di
         validation = [rest[n] for n in taken.validation.tolist()]
         rest = [rest[n] for n in taken.train.tolist()]
     return {"train": rest, "validation": validation, "test": test}
-
-
-def _records(name: str) -> list[PhononRecord]:
-    """The spectra of a folder or file, or of the embedded set."""
-    if name == EMBEDDED_SPECTRA and not Path(name).exists():
-        return embedded_phonons()
-    return read_phonons(name)
 
 
 def _checksum(name: str) -> str:
