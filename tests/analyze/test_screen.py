@@ -121,7 +121,7 @@ def test_a_folder_holds_one_screening(solid, database: Path, tmp_path: Path):
 
 def test_the_plan_is_kept(solid, database: Path, tmp_path: Path):
     wanted = CrystalFilter(elements=("Si", "O"), without=("Pb",), max_atoms=9)
-    made = screen(solid, database, tmp_path / "kept", wanted, tolerance=None).plan
+    made = screen(solid, database, tmp_path / "kept", wanted, duplicates=True).plan
     assert open_plan(tmp_path / "kept") == made
     assert made.wanted == wanted
     (tmp_path / "kept" / PLAN).write_text("{}")
@@ -131,7 +131,7 @@ def test_the_plan_is_kept(solid, database: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 20])
 def test_shards_cover_everything_once(n: int):
-    plan = ScreeningPlan("", 1000, "", CrystalFilter(), None, chunk=64)
+    plan = ScreeningPlan("", 1000, "", CrystalFilter(), 0.01, chunk=64)
     parts = [set(plan.part((i, n))) for i in range(1, n + 1)]
     assert set().union(*parts) == set(range(16))
     assert sum(map(len, parts)) == 16

@@ -82,7 +82,7 @@ def test_cells_do_not_matter(solid, crystals):
 
 
 def test_duplicates_may_stay(solid, crystals):
-    chunk = screen_chunk(solid, entries(crystals), tolerance=None)
+    chunk = screen_chunk(solid, entries(crystals), duplicates=True)
     assert len(chunk.found) == len(crystals)
     assert not chunk.duplicates
 

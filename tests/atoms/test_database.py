@@ -249,6 +249,16 @@ def test_a_folder_of_phonons_is_its_list_of_crystals(tmp_path: Path, name: str):
     assert found == list(CELLS)
 
 
+def test_alloys_of_a_list_keep_their_mixed_sites(tmp_path: Path):
+    alloy = ours("mp-30") | {"occupations": [{"Cu": 0.75, "Au": 0.25}]}
+    path = tmp_path / "alloys.jsonl"
+    path.write_text(json.dumps(alloy) + "\n" + json.dumps(alloy | {"occupations": [{"Xx": 1}]}))
+    first, second = open_database(path).entries()
+    assert first.read().composition == {"Cu": 0.75, "Au": 0.25}
+    with pytest.raises(DataError, match="line 2 of alloys.jsonl has an unknown element 'Xx'"):
+        second.read()
+
+
 def test_a_folder_without_crystals(tmp_path: Path):
     (tmp_path / "readme.md").write_text("nothing")
     with pytest.raises(DataError, match="holds no CIF or POSCAR files"):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.db import connect
+from ase.io import write
 
 from euclidium import models
 from euclidium.models import NequIPConfig, Spectrum, SpectrumConfig
@@ -195,6 +196,55 @@ def test_bad_words(
     command = ("screen", spectrum, database, "-o", tmp_path / "out", "--workers", 1, *words)
     assert sentence in refused(*command)
     assert not list((tmp_path / "out").glob("chunks/*"))
+
+
+def test_nothing_is_removed_for_a_word_that_is_wrong(
+    spectrum: Path, model: Path, database: Path, tmp_path: Path,
+    refused: Callable[..., str], answer: Callable[..., dict[str, Any]],
+):  # fmt: skip
+    output = ("-o", tmp_path / "out", "--workers", 1)
+    answer("screen", spectrum, database, *output)
+    assert "no such file" in refused("screen", spectrum, tmp_path / "typo", *output, "--force")
+    assert "is a potential" in refused("screen", model, database, *output, "--force")
+    assert answer("screen", spectrum, database, *output)["entries_now"] == 0
+
+
+def test_a_database_that_changed_is_another_one(
+    spectrum: Path, tmp_path: Path,
+    refused: Callable[..., str], answer: Callable[..., dict[str, Any]],
+):  # fmt: skip
+    folder = tmp_path / "crystals"
+    folder.mkdir()
+    write(folder / "a.cif", CELLS["Si"])
+    words = ("screen", spectrum, folder, "-o", tmp_path / "out", "--workers", 1)
+    answer(*words)
+    write(folder / "a.cif", CELLS["Cu"])
+    assert "another content of the database: choose another folder" in refused(*words)
+    assert answer(*words, "--force")["top"][0]["formula"] == "Cu"
+
+
+def test_the_tolerance_holds_with_duplicates(
+    spectrum: Path, tmp_path: Path, answer: Callable[..., dict[str, Any]]
+):
+    salt = CELLS["NaCl"].copy()
+    salt.positions[1] += 0.03
+    write(tmp_path / "off.cif", salt)
+    found = answer(
+        "screen", spectrum, tmp_path, "-o", tmp_path / "out", "--workers", 1,
+        "--tolerance", 0.2, "--duplicates",
+    )  # fmt: skip
+    assert found["top"][0]["symbol"] == "Fm-3m"
+
+
+def test_a_name_that_is_no_utf8(
+    spectrum: Path, tmp_path: Path, answer: Callable[..., dict[str, Any]]
+):
+    folder = tmp_path / "crystals"
+    folder.mkdir()
+    write(folder / "a.cif", CELLS["Si"])
+    os.rename(os.fsencode(folder / "a.cif"), os.fsencode(folder) + b"/caf\xe9.cif")
+    found = answer("screen", spectrum, folder, "-o", tmp_path / "out", "--workers", 1)
+    assert found["top"][0]["name"] == r"caf\xe9.cif"
 
 
 def test_bad_files(

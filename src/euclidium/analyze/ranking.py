@@ -117,7 +117,7 @@ def rank(
     filtered: dict[str, int] = {}
     for file in files:
         chunk = Chunk.load(file)
-        joined = _join(chunk, leaders, plan.tolerance)
+        joined = {} if plan.duplicates else _join(chunk, leaders, plan.tolerance)
         kept = [n for n, crystal in enumerate(chunk.found) if crystal.number not in joined]
         rows += [_row(chunk, n, by, where) for n in kept]
         duplicates += _duplicates(chunk, joined)
@@ -186,12 +186,10 @@ def write_lists(ranking: Ranking, folder: Path) -> tuple[Path, Path]:
 
 
 def _join(
-    chunk: Chunk, leaders: dict[str, list[tuple[int, np.ndarray]]], tolerance: float | None
+    chunk: Chunk, leaders: dict[str, list[tuple[int, np.ndarray]]], tolerance: float
 ) -> dict[int, int]:
     """Crystals of a chunk that are the same as an earlier one, and the number of that."""
     joined: dict[int, int] = {}
-    if tolerance is None:
-        return joined
     for crystal, distances in zip(chunk.found, chunk.distances, strict=True):
         known = leaders.setdefault(crystal.key, [])
         for number, other in known:

@@ -24,7 +24,7 @@ from euclidium.models.storage import describe, load
 CHUNK = 128  # entries; what is lost at most when a process dies
 PLAN = "screening.json"
 CHUNKS = "chunks"
-VERSION = 1  # of the files in the folder
+VERSION = 2  # of the files in the folder
 
 Observer = Callable[[int, int], None]
 
@@ -37,8 +37,10 @@ class ScreeningPlan:
     entries: int
     model: str  # the SHA-256 of its file
     wanted: CrystalFilter
-    tolerance: float | None
+    tolerance: float
     chunk: int
+    duplicates: bool = False
+    content: str = ""  # the checksum of the database
     version: int = VERSION
 
     @property
@@ -76,11 +78,13 @@ def screen(
     database: str | Path,
     output: Path,
     wanted: CrystalFilter = CrystalFilter(),  # noqa: B008  (frozen)
-    tolerance: float | None = TOLERANCE,
+    tolerance: float = TOLERANCE,
+    duplicates: bool = False,
     shard: tuple[int, int] = (1, 1),
     workers: int = 1,
     chunk: int = CHUNK,
     device: str = "cpu",
+    anew: bool = False,
     observe: Observer | None = None,
 ) -> ScreeningProgress:
     """Predict the crystals of a database, and keep the results in a folder, piece by piece.
@@ -89,9 +93,11 @@ def screen(
     piece of ``chunk`` entries is written when it is finished, and what is there is not done again:
     call this once more to go on. ``shard`` (i, n) takes every nth piece from the ith; shards may
     run at the same time on machines that share the folder. ``workers`` are processes, each with its
-    share of the processor; they need a model file. Of crystals that are the same to ``tolerance``
-    (Å) within a piece the first is predicted. ``observe`` is told how many entries of the shard are
-    done, and how many there are. :func:`rank` makes a table of the folder.
+    share of the processor; they need a model file. Symmetry is that to ``tolerance`` (Å), and of
+    crystals that are the same to it within a piece the first is predicted, with ``duplicates`` all.
+    With ``anew`` what the folder has is removed, once model and database are open. ``observe`` is
+    told how many entries of the shard are done, and how many there are. :func:`rank` makes a table
+    of the folder.
 
     Raises ``ValueError`` for a shard that cannot be, a model that gives no spectra, and a folder
     that holds another screening, and ``DataError`` for a database that cannot be opened.
@@ -107,7 +113,18 @@ def screen(
         )
     source = open_database(database)
     identity = _identity(model)
-    plan = ScreeningPlan(str(database), len(source), identity, wanted, tolerance, chunk)
+    plan = ScreeningPlan(
+        str(database),
+        len(source),
+        identity,
+        wanted,
+        tolerance,
+        chunk,
+        duplicates,
+        source.checksum(),
+    )
+    if anew:
+        forget(output)
     _settle(plan, output)
     folder = output / CHUNKS
     missing = [n for n in plan.part(shard) if not _file(folder, n).exists()]
@@ -187,7 +204,7 @@ def _do(predictor: Any, source: Database, plan: ScreeningPlan, folder: Path, n: 
     """One chunk, from its entries to its file."""
     start = n * plan.chunk
     entries = source.entries(start, start + plan.chunk)
-    made = screen_chunk(predictor, entries, start, plan.wanted, plan.tolerance)
+    made = screen_chunk(predictor, entries, start, plan.wanted, plan.tolerance, plan.duplicates)
     made.save(_file(folder, n))
     return n
 
@@ -242,7 +259,7 @@ def _settle(plan: ScreeningPlan, output: Path) -> None:
     """Write the plan to the folder, or make sure that it is the one that is there."""
     (output / CHUNKS).mkdir(parents=True, exist_ok=True)
     temporary = output / f".{secrets.token_hex(4)}.{PLAN}"
-    temporary.write_text(json.dumps(asdict(plan), ensure_ascii=False, indent=2), encoding="utf-8")
+    temporary.write_text(json.dumps(asdict(plan), indent=2), encoding="utf-8")
     try:
         os.link(temporary, output / PLAN)  # fails if another shard was faster
     except FileExistsError:
@@ -257,7 +274,8 @@ def _compare(plan: ScreeningPlan, found: ScreeningPlan, output: Path) -> None:
     for name in flat[0]:
         there, here = (values[name] for values in flat)
         if name != "wanted" and there != here:
-            shown = "" if name == "model" else f" ({name} {there}, now {here})"
+            words = {"model": "", "content": " of the database"}
+            shown = words.get(name, f" ({name} {there}, now {here})")
             raise ValueError(
                 f"the folder {output} holds a screening with another {name}{shown}: choose another "
                 "folder, or begin anew with --force"

@@ -20,6 +20,7 @@ from euclidium.atoms.dos import PhononDOS
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.sites import formula
 from euclidium.atoms.structure import Structure
+from euclidium.atoms.symmetry import site_kinds
 from euclidium.models.spectrum import check_crystal
 
 SUSPICIOUS = 1.0  # Å, between atoms: what is closer is looked at again
@@ -251,11 +252,13 @@ def screen_chunk(
     entries: Iterable[Entry],
     start: int = 0,
     wanted: CrystalFilter = CrystalFilter(),
-    tolerance: float | None = TOLERANCE,
+    tolerance: float = TOLERANCE,
+    duplicates: bool = False,
 ) -> Chunk:
     """Read, filter, compare and predict some entries, the first of which has the number ``start``.
 
-    Of crystals that are the same to ``tolerance`` (Å) the first is predicted; None predicts all.
+    Symmetry is that to ``tolerance`` (Å). Of crystals that are the same to it the first is
+    predicted, with ``duplicates`` all.
 
     >>> class Silent:
     ...     def predict(self, structures, batch_size=64):
@@ -266,7 +269,7 @@ def screen_chunk(
     begin = time.perf_counter()
     pile, number = _Pile(), start - 1
     for number, entry in enumerate(entries, start):
-        _sort(pile, number, entry, wanted, tolerance)
+        _sort(pile, number, entry, wanted, tolerance, duplicates)
     results = _predict(model, pile)
     kept = [c for c, result in zip(pile.candidates, results, strict=True) if result is not None]
     spectra = [result for result in results if result is not None]
@@ -290,14 +293,19 @@ def screen_chunk(
 
 
 def _sort(
-    pile: _Pile, number: int, entry: Entry, wanted: CrystalFilter, tolerance: float | None
+    pile: _Pile,
+    number: int,
+    entry: Entry,
+    wanted: CrystalFilter,
+    tolerance: float,
+    duplicates: bool,
 ) -> None:
     """Read one entry, and say what is to become of it."""
     try:
         structure = entry.read()
         reason = wanted.reason(structure)
         if reason is None:
-            crystal = identify(structure, TOLERANCE if tolerance is None else tolerance)
+            crystal = identify(structure, tolerance)
             if crystal.nearest < SUSPICIOUS:
                 check_crystal(structure)
             reason = "max_atoms" if wanted.is_large(crystal.structure.n_atoms) else None
@@ -307,7 +315,7 @@ def _sort(
     if reason is not None:
         pile.filtered[reason] = pile.filtered.get(reason, 0) + 1
         return
-    if tolerance is not None:
+    if not duplicates:
         for other in pile.candidates:
             if crystal.is_same(other.crystal, tolerance):
                 name = _name(structure, entry.place)
@@ -383,9 +391,7 @@ def _formula(structure: Structure) -> str:
 
 def _counts(structure: Structure) -> Int[np.ndarray, " kind"]:
     """Sites of each kind in the cell."""
-    if structure.occupations is None:
-        return np.unique(structure.species, return_counts=True)[1]
-    return np.unique(structure.occupations.round(4), axis=0, return_counts=True)[1]
+    return np.unique(site_kinds(structure), return_counts=True)[1]
 
 
 def _columns(

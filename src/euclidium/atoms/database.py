@@ -1,8 +1,10 @@
 """Databases of crystals, read one crystal at a time, from any place in them."""
 
+import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 from ase.data import atomic_numbers
 from ase.io.formats import open_with_compression
+from jaxtyping import Float
 
 from euclidium.atoms.phonon_folder import structures_file
 from euclidium.atoms.problem import DataError
@@ -30,6 +33,7 @@ from euclidium.atoms.structure import Structure
 CRYSTALS = frozenset({".cif", ".vasp", ".poscar", ".contcar"})  # files of a folder, by their ends
 POSCARS = ("POSCAR", "CONTCAR")  # and by the beginnings of their names
 NAMES = ("mp_id", "material_id", "jid", "id", "name")  # where the name of a crystal may stand
+READ = 1 << 20  # bytes at a time
 ROUNDING = 5e-3  # by which the fractions of a site in a file may exceed one
 
 
@@ -45,7 +49,20 @@ class Entry:
 
 
 class Database(ABC):
-    """Crystals in a fixed order; see :func:`open_database`."""
+    """Crystals in a fixed order, in ``files`` that have names; see :func:`open_database`."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self.files = files
+
+    def checksum(self) -> str:
+        """The SHA-256 of the names and contents of all files."""
+        digest = hashlib.sha256()
+        for name, path in self.files.items():
+            digest.update(f"{name} {path.stat().st_size}\n".encode())
+            with path.open("rb") as stream:
+                while part := stream.read(READ):
+                    digest.update(part)
+        return digest.hexdigest()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -86,41 +103,41 @@ def open_database(path: str | Path) -> Database:
     suffixes = [suffix for suffix in path.suffixes if suffix not in COMPRESSED]
     suffix = suffixes[-1] if suffixes else ""
     if suffix in (".jsonl", ".ndjson"):
-        return Stream(partial(_lines, path))
+        return Stream(path, _lines)
     if suffix in XYZ:
-        return Stream(partial(_frames, path))
+        return Stream(path, _frames)
     if suffix == ".db":
         return Rows(path)
     if suffix == ".json":
         return Listed(path)
-    return Stream(partial(_read, path))
+    return Stream(path, _read)
 
 
 class Folder(Database):
     """CIF and POSCAR files in and below a folder, in the order of their paths."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._files = sorted(file for file in path.rglob("*") if _is_crystal(file))
-        if not self._files:
+        found = sorted(file for file in path.rglob("*") if _is_crystal(file))
+        super().__init__({_readable(file.relative_to(path).as_posix()): file for file in found})
+        if not found:
             raise DataError(f"the folder {path} holds no CIF or POSCAR files")
 
     def __len__(self) -> int:
         """How many files there are."""
-        return len(self._files)
+        return len(self.files)
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
         """The files from one number up to another."""
-        for file in self._files[start:stop]:
-            name = file.relative_to(self._path).as_posix()
+        for name, file in islice(self.files.items(), start, stop):
             yield Entry(name, partial(_read_file, file, name))
 
 
 class Stream(Database):
     """What can only be read from its beginning; going forward does not begin anew."""
 
-    def __init__(self, begin: Callable[[], Iterator[Entry]]) -> None:
-        self._begin = begin
+    def __init__(self, path: Path, begin: Callable[[Path], Iterator[Entry]]) -> None:
+        super().__init__({path.name: path})
+        self._begin = begin = partial(begin, path)
         self._stream, self._place = begin(), 0
 
     def __len__(self) -> int:
@@ -151,6 +168,7 @@ class Rows(Database):
     def __init__(self, path: Path) -> None:
         from ase.db import connect
 
+        super().__init__({path.name: path})
         self._path, self._rows = path, connect(path)
 
     def __len__(self) -> int:
@@ -177,6 +195,7 @@ class Listed(Database):
     """A JSON file with a list of crystals, or one; unlike the others it is held in memory."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__({path.name: path})
         self._name = path.name
         with open_with_compression(str(path)) as file:
             try:
@@ -205,7 +224,8 @@ def structure_of(
 ) -> Structure:
     """The crystal in a JSON object of one of several kinds.
 
-    ``lattice`` (rows, Å), ``frac`` and ``symbols``; or what pymatgen writes (``lattice.matrix``,
+    ``lattice`` (rows, Å), ``frac`` and ``symbols``, of alloys also ``occupations`` (for each site
+    the fractions by symbol); or what pymatgen writes (``lattice.matrix``,
     ``sites`` with ``species`` and ``abc``), with fractions of mixed sites; or JARVIS
     (``lattice_mat``, ``coords``, ``elements``, ``cartesian``); as such, or under ``structure`` or
     ``atoms``. A name (``mp_id``, ``material_id``, ``jid``, ``id``, ``name``) becomes
@@ -231,7 +251,9 @@ def structure_of(
             return _crystal(crystal["elements"], positions, lattice, place, words)
         lattice = np.array(crystal["lattice"], dtype=np.float64)
         positions = np.array(crystal["frac"], dtype=np.float64) @ lattice
-        return _crystal(crystal["symbols"], positions, lattice, place, words)
+        mixed_sites = crystal.get("occupations")
+        rows = None if mixed_sites is None else _rows((s.items() for s in mixed_sites), place)
+        return _crystal(crystal["symbols"], positions, lattice, place, words, rows)
     except KeyError as error:
         raise DataError(
             f"{place} has no {error.args[0]!r}: a crystal has lattice, frac and symbols, "
@@ -269,10 +291,8 @@ def _pymatgen(crystal: Mapping[str, Any], place: str, info: Mapping[str, object]
     """What pymatgen's ``Structure.as_dict`` gives."""
     sites, lattice = crystal["sites"], np.array(crystal["lattice"]["matrix"], dtype=np.float64)
     positions = np.array([site["abc"] for site in sites], dtype=np.float64) @ lattice
-    rows = np.zeros((len(sites), N_COLUMNS))
-    for row, site in zip(rows, sites, strict=True):
-        for part in site["species"]:
-            row[_number(str(part["element"]), place)] += float(part.get("occu", 1))
+    parts = ([(part["element"], part.get("occu", 1)) for part in s["species"]] for s in sites)
+    rows = _rows(parts, place)
     totals = rows.sum(axis=1, keepdims=True)
     rows = np.where((totals > 1) & (totals < 1 + ROUNDING), rows / np.maximum(totals, 1), rows)
     if not len(rows) or (not mixed(rows).any() and (rows.max(axis=1) <= 1).all()):
@@ -281,12 +301,34 @@ def _pymatgen(crystal: Mapping[str, Any], place: str, info: Mapping[str, object]
     return _crystal([], positions, lattice, place, info, rows)
 
 
+def _rows(
+    sites: Iterable[Iterable[tuple[object, Any]]], place: str
+) -> Float[np.ndarray, "site 119"]:
+    """Fractions by site and atomic number, from pairs of a symbol and a fraction."""
+    rows = []
+    for site in sites:
+        row = np.zeros(N_COLUMNS)
+        for symbol, fraction in site:
+            row[_number(str(symbol), place)] += float(fraction)
+        rows.append(row)
+    return np.array(rows).reshape(-1, N_COLUMNS)
+
+
 def _number(symbol: str, place: str) -> int:
     if symbol not in atomic_numbers or symbol == "X":
         raise DataError(
             f"{place} has an unknown element {symbol!r}: use chemical symbols such as 'Si' or 'O'"
         )
     return int(atomic_numbers[symbol])
+
+
+def _readable(name: str) -> str:
+    r"""The name of a file with escapes for bytes that are no UTF-8.
+
+    >>> _readable("caf\udce9.cif")
+    'caf\\xe9.cif'
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_crystal(file: Path) -> bool:

@@ -36,7 +36,7 @@ def find_orbits(structure: Structure, tolerance: float = TOLERANCE) -> Orbits:
     if not structure.pbc.all():
         return Orbits.trivial(structure.n_atoms)
     fractional = structure.positions @ np.linalg.inv(structure.cell)
-    kinds = _kinds(structure)
+    kinds = site_kinds(structure)
     found = space_group((structure.cell, fractional, kinds), tolerance)
     if found is None:
         return Orbits.trivial(structure.n_atoms)
@@ -135,7 +135,7 @@ def primitive(structure: Structure, tolerance: float = TOLERANCE) -> Structure:
     Structure(ClNa, periodic: abc)
     """
     fractional = structure.positions @ np.linalg.inv(structure.cell)
-    found = space_group((structure.cell, fractional, _kinds(structure)), tolerance)
+    found = space_group((structure.cell, fractional, site_kinds(structure)), tolerance)
     if found is None:
         return structure
     first = np.unique(found.mapping_to_primitive, return_index=True)[1]
@@ -200,8 +200,12 @@ def symmetric_graph(structure: Structure, cutoff: float, tolerance: float = TOLE
     return graph.reduced(find_orbits(structure, tolerance))
 
 
-def _kinds(structure: Structure) -> Integer[np.ndarray, " atom"]:
-    """A number for each kind of site."""
+def site_kinds(structure: Structure) -> Integer[np.ndarray, " atom"]:
+    """A number for each kind of site: of atoms the atomic number, of mixtures which one it is.
+
+    >>> site_kinds(Structure(np.array([18]), np.zeros((1, 3))))
+    array([18])
+    """
     if structure.occupations is None:
         return np.asarray(structure.species)
     return np.unique(structure.occupations.round(6), axis=0, return_inverse=True)[1].ravel()

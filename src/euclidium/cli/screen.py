@@ -117,7 +117,6 @@ def screen(
     """
     from euclidium.analyze.expression import Expression
     from euclidium.analyze.ranking import rank as make_ranking
-    from euclidium.analyze.screen import forget
     from euclidium.analyze.screen import screen as run
     from euclidium.analyze.screen_chunk import CrystalFilter
 
@@ -130,23 +129,23 @@ def screen(
     path = find_model(model)
     if output.exists() and not output.is_dir():
         raise ValueError(f"cannot write to {output}: it is a file, give the name of a folder")
-    if force:
-        if part[1] > 1:
-            raise ValueError(
-                f"--force with --shard would remove what other shards do: remove {output} instead"
-            )
-        forget(output)
+    if force and part[1] > 1:
+        raise ValueError(
+            f"--force with --shard would remove what other shards do: remove {output} instead"
+        )
     with bar("screening") as shown:
         progress = run(
             path,
             database,
             output,
             wanted,
-            None if duplicates else tolerance,
+            tolerance,
+            duplicates,
             part,
             workers or _workers(where_to),
             chunk,
             device=where_to,
+            anew=force,
             observe=lambda done, total: shown.set(done, f"{done} of {total} entries"),
         )
     if not progress.complete:
