@@ -1,5 +1,6 @@
 """Force constants in networks: dynamical matrices against lattices whose waves are known."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -192,6 +193,19 @@ def test_symmetric_waves_are_computed_once(wurtzite, monkeypatch):
     assert len(few.shares[0]) < len(every.shares[0]) / 3
     torch.testing.assert_close(few.curve, every.curve)
     torch.testing.assert_close(few.sites, every.sites)
+
+
+@pytest.mark.parametrize(("fractions", "known"), [((0.5, 0.5), True), ((0.5, 0.4), False)])
+def test_there_are_no_waves_where_atoms_are_missing(wurtzite, fractions, known):
+    lattice, graph, h, x, weights = wurtzite
+    occupations = torch.nn.functional.one_hot(graph.species, 119).double()
+    occupations[3] = 0.0
+    occupations[3, [16, 34]] = torch.tensor(fractions).double()
+    mixed = dataclasses.replace(graph, occupations=occupations)
+    for mode in (True, False):
+        found = lattice.train(mode)(mixed, mixed.edge_vectors(), h, x, weights)
+        assert found.known.tolist() == [known]
+        assert bool(found.curve.any()) == known
 
 
 def test_of_cells_that_are_too_large_there_are_no_waves(wurtzite, monkeypatch):

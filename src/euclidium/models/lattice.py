@@ -34,6 +34,7 @@ MESHES = ((4, 6), (16, 4), (40, 3))  # atoms, and up to how many which mesh of w
 SOME = 24  # atoms, above which training takes stationary waves, whose matrices are real
 MANY, MOST = 64, 256  # atoms, above which there are no waves in training, and at all
 SAMPLES = 64  # atoms times waves of a small cell, of which is learned at a time
+FULL = 1e-6  # by which the fractions on a site may fall short of one
 SMOOTH = 5.0  # cm⁻¹, below which ω is no longer the root of ω²
 WIDTH, SPREAD = 6.0, 0.03  # of the curve, cm⁻¹, and as a share of the frequency
 LIMIT = 2.0  # of logarithms of widths, against those
@@ -44,11 +45,11 @@ class Vibrations:
     """The waves of a batch of crystals, and the curves that they make.
 
     For each crystal ``frequencies`` (cm⁻¹, ascending, imaginary ones negative), the first row those
-    of Γ without macroscopic field, None for cells that are too large; and ``shares``, how many of
-    all waves a row stands for. ``charges`` of all atoms (e, over the square root of the dielectric
-    constant, their mean taken away); ``curve``, three modes an atom in intervals. ``sites`` are the
-    three modes of a site of each orbit, by the squares of the eigenvectors, without gradients; None
-    in training.
+    of Γ without macroscopic field, None for cells that are too large or lack atoms; and ``shares``,
+    how many of all waves a row stands for. ``charges`` of all atoms (e, over the square root of the
+    dielectric constant, their mean taken away); ``curve``, three modes an atom in intervals.
+    ``sites`` are the three modes of a site of each orbit, by the squares of the eigenvectors,
+    without gradients; None in training.
     """
 
     frequencies: tuple[Float[Tensor, "_ _"] | None, ...]
@@ -75,7 +76,8 @@ class Lattice(nn.Module):
     nothing. Charges Z (e/√ε) add what reaches far, with v = 4π/(Ω K²) e^(−K²/4Λ²), K = G − q ≠ 0,
     Λ = 0.4/Å. The waves q are a mesh through Γ, see :func:`mesh_size`, of the reciprocal lattice of
     the cell, which should be primitive, symmetric ones (to ``tolerance``, Å) once; in training a
-    few of them at a time, of crystals with up to 64 atoms. Above 256 there are none.
+    few of them at a time, of crystals with up to 64 atoms. Above 256 there are none, nor where
+    sites are empty in part: their springs would be those of whole atoms.
 
     Every frequency is a Gaussian in the curve, the wider the higher it is, by two numbers that are
     read from the crystal. Only the force constants are learned: masses, modes that many atoms
@@ -166,7 +168,7 @@ class Lattice(nn.Module):
             own = slice(start, start + count)
             start += count
             first = orbits.members[own] - orbits.members[own.start]
-            if count > (MANY if self.training else MOST):
+            if count > (MANY if self.training else MOST) or _has_vacancies(graph, own):
                 nothing = h.new_zeros(int(first.max()) + 1, len(self.edges) - 1)
                 found.append((None, h.new_zeros(0), nothing[0], nothing))
                 continue
@@ -298,6 +300,13 @@ class Pairs:
     senders: Int[Tensor, " pair"]
     shifts: Float[Tensor, "pair 3"]
     edges: Int[Tensor, " pair"]
+
+
+def _has_vacancies(graph: Graph, own: slice) -> bool:
+    """Whether a site of the crystal that has some atoms is empty in part."""
+    if graph.occupations is None:
+        return False
+    return bool((graph.occupations[own].sum(dim=1) < 1 - FULL).any())
 
 
 def _pairs(graph: Graph, own: slice, vectors: Tensor, rotations: Tensor) -> Pairs:
