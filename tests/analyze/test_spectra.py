@@ -1,7 +1,7 @@
 """Errors of spectra against what they are by definition."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, repeat
 
 import numpy as np
@@ -314,6 +314,21 @@ def test_formulas_as_they_are_written(symbols: str, expected: str):
     atoms = Atoms(symbols)
     atoms.positions[:, 0] = 3.0 * np.arange(len(atoms))
     assert reduced_formula(Structure.from_ase(atoms)) == expected
+
+
+def test_alloys_are_called_by_all_their_elements(bumps: Callable[..., PhononDOS]):
+    fractions = np.zeros((2, 119))
+    fractions[0, 11], fractions[1, [17, 53]] = 1.0, (0.6, 0.4)
+    salt = Structure.from_ase(bulk("NaCl", "rocksalt", 5.64))
+    alloy = replace(salt, occupations=fractions)
+    assert reduced_formula(alloy) == "NaI0.4Cl0.6"
+    assert crystal_system(alloy) == "cubic"
+    dos = bumps((200.0, 1.0))
+    records = [PhononRecord.of("x", one, dos) for one in (salt, alloy)]
+    answers = [Said(one, dos, 200.0) for one in (salt, alloy)]
+    assert set(evaluate_spectra(answers, records).by_element) == {"Na", "Cl", "I"}
+    with pytest.raises(ValueError, match="the prediction for x is of ClNa, the record of Cl0"):
+        evaluate_spectra(answers[:1], records[1:])
 
 
 def test_a_curve_of_zeros_stays():

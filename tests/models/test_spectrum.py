@@ -260,6 +260,23 @@ def test_lowest_frequencies_count_for_stability_in_members_that_learned_them(qua
     assert softer.unstable.item() - found[0].unstable.item() == pytest.approx(0.5, rel=1e-6)
 
 
+@pytest.mark.parametrize("curve", ["modes", "maximum"])
+def test_members_may_have_begun_with_other_mean_curves(quartz, curve: str):
+    torch.manual_seed(3)
+    models = [Spectrum(SMALL.model_copy(update={"curve": curve, "peaks": 0})) for _ in range(2)]
+    intervals = torch.arange(1.0, SMALL.n_intervals + 1)
+    models[0].set_prior(intervals)
+    models[1].set_prior(1 / intervals)
+    structure = Structure.from_ase(quartz)
+    singles = [next(one.eval().predict([structure])) for one in models]
+    whole = next(combine(models).predict([structure]))
+    for n, one in enumerate(singles):
+        np.testing.assert_allclose(whole.members[n], one.dos.modes, atol=1e-5)
+    graph = models[0].graph(structure)
+    tops = [one(collate([graph])).top for one in (*models, combine(models))]
+    torch.testing.assert_close(tops[2], (tops[0] + tops[1]) / 2)
+
+
 def test_different_models_do_not_combine():
     other = SMALL.model_copy(update={"hidden": 8})
     with pytest.raises(ValueError, match="different configurations"):

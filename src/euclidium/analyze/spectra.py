@@ -1,19 +1,19 @@
 """Errors of predicted phonon spectra: of the curves, of what follows from them, of their limits."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import spglib
 from jaxtyping import Bool, Float
 
 from euclidium.analyze.scores import Calibration, auroc, reliability
 from euclidium.atoms.dos import PhononDOS
-from euclidium.atoms.elements import atomic_number, chemical_symbol
+from euclidium.atoms.elements import atomic_number
 from euclidium.atoms.phonon_record import GRID51, WIDTH51, PhononRecord
+from euclidium.atoms.sites import formula
 from euclidium.atoms.structure import Structure
+from euclidium.atoms.symmetry import site_kinds, space_group
 
 ROOM = 300.0  # K
 UNSTABLE = 0.01  # share of imaginary modes above which a crystal counts as unstable
@@ -262,7 +262,8 @@ def compare(results: Iterable[Prediction], records: Iterable[PhononRecord]) -> C
                 f"predictions and records differ in number after {len(rows)} of them: give one "
                 "prediction for each record, in the same order"
             ) from error
-        if not np.array_equal(result.structure.species, record.structure.species):
+        given, wanted = result.structure.fractions, record.structure.fractions
+        if given.shape != wanted.shape or not np.allclose(given, wanted):
             raise ValueError(
                 f"the prediction for {record.name} is of {result.structure.formula}, the record of "
                 f"{record.structure.formula}: give both in the same order"
@@ -302,20 +303,15 @@ def wasserstein(a: PhononDOS, b: PhononDOS) -> float:
 
 
 def reduced_formula(structure: Structure) -> str:
-    """The smallest formula unit, electropositive elements first.
+    """The smallest formula unit, or that of the sites of an alloy, electropositive elements first.
 
     >>> reduced_formula(Structure(np.array([8, 8, 12, 12]), np.arange(12.0).reshape(4, 3)))
     'MgO'
     """
-    numbers, counts = np.unique(structure.species, return_counts=True)
-    counts = counts // np.gcd.reduce(counts)
-    parts = {
-        chemical_symbol(z): "" if count == 1 else str(count)
-        for z, count in zip(numbers.tolist(), counts.tolist(), strict=True)
-    }
+    units = int(np.gcd.reduce(np.unique(site_kinds(structure), return_counts=True)[1]))
+    amounts = {symbol: amount / units for symbol, amount in structure.composition.items()}
     place = {symbol: n for n, symbol in enumerate(ORDER.split())}
-    order = sorted(parts, key=lambda symbol: place.get(symbol, len(place)))
-    return "".join(symbol + parts[symbol] for symbol in order)
+    return formula(amounts, sorted(amounts, key=lambda symbol: place.get(symbol, len(place))))
 
 
 def crystal_system(structure: Structure) -> str:
@@ -328,10 +324,7 @@ def crystal_system(structure: Structure) -> str:
     if not structure.pbc.all():
         return "unknown"
     fractions = structure.positions @ np.linalg.inv(structure.cell)
-    cell: Any = (structure.cell, fractions, structure.species)
-    with warnings.catch_warnings():  # about how spglib will report what it does not find
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_TOLERANCE)
+    found = space_group((structure.cell, fractions, site_kinds(structure)), SYMMETRY_TOLERANCE)
     if found is None:
         return "unknown"
     return next(name for last, name in SYSTEMS.items() if found.number <= last)
@@ -358,7 +351,7 @@ def _row(result: Prediction, record: PhononRecord) -> dict[str, Any]:
     return {
         "names": record.name,
         "formulas": reduced_formula(record.structure),
-        "elements": tuple(chemical_symbol(z) for z in np.unique(record.structure.species).tolist()),
+        "elements": tuple(record.structure.composition),
         "systems": crystal_system(record.structure),
         "predicted": normalized(result.dos.at(GRID51, WIDTH51)),
         "reference": normalized(record.dos51),

@@ -1,6 +1,6 @@
 """What stands on the sites of a crystal: one element each, or fractions of several."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from ase import Atoms
@@ -66,14 +66,15 @@ def composition(occupations: Float[np.ndarray, "atom 119"]) -> dict[str, float]:
     return {chemical_symbols[z]: float(amounts[z]) for z in np.flatnonzero(amounts)}
 
 
-def formula(amounts: Mapping[str, float]) -> str:
-    """Chemical formula in Hill order of amounts that need not be whole.
+def formula(amounts: Mapping[str, float], order: Iterable[str] | None = None) -> str:
+    """Chemical formula of amounts that need not be whole, in Hill order if no other is given.
 
     >>> formula({"Mg": 3, "Sb": 1.5, "Bi": 0.5})
     'Bi0.5Mg3Sb1.5'
     """
-    first = ["C", "H"] if "C" in amounts else []
-    order = [e for e in first if e in amounts] + sorted(amounts.keys() - set(first))
+    if order is None:
+        first = ["C", "H"] if "C" in amounts else []
+        order = [e for e in first if e in amounts] + sorted(amounts.keys() - set(first))
     return "".join(e + ("" if _text(amounts[e]) == "1" else _text(amounts[e])) for e in order)
 
 

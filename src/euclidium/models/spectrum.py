@@ -40,11 +40,11 @@ class SpectrumPrediction:
     ``sites`` are the modes of each site in each interval, for one site of each orbit; a site has
     three (with the curve ``maximum`` no scale is meant). ``total`` is their mean over the atoms,
     with the share of the curve that comes from force constants in models that have them.
-    ``top`` is the probability that the last peak lies in each interval, ``unstable`` the logarithm
-    of the odds that the crystal has imaginary modes. ``lowest`` is arsinh(ω/20 cm⁻¹) of the lowest
-    frequency, negative if imaginary, from a single network that learned it; ``direct`` are the
-    curves of the sites alone and ``vibrations`` the waves, both of a single network with force
-    constants.
+    ``top`` is the probability that the last peak lies between the middle of the interval before and
+    that of each interval, ``unstable`` the logarithm of the odds that the crystal has imaginary
+    modes. ``lowest`` is arsinh(ω/20 cm⁻¹) of the lowest frequency, negative if imaginary, from a
+    single network that learned it; ``direct`` are the curves of the sites alone and ``vibrations``
+    the waves, both of a single network with force constants.
     """
 
     sites: Float[Tensor, "orbit interval"]
@@ -176,6 +176,17 @@ class SpectrumNetwork(nn.Module):
             softest=None if self.softest is None else self.softest(h),
             vibrations=vibrations,
         )
+
+    @torch.no_grad()
+    def deviate(self, change: Float[Tensor, " interval"], curve: bool) -> None:
+        """Say the same as before where the mean curve that it deviates from is less by a change.
+
+        Of the logarithms of the modes; with ``curve``, those of the sites are deviations, too.
+        """
+        for readout in (self.top, self.curve) if curve else (self.top,):
+            last = readout[-1]
+            assert isinstance(last, nn.Linear)
+            last.bias.add_(change.to(last.bias))
 
 
 class Spectrum(nn.Module):
@@ -442,8 +453,9 @@ def combine(
     Curves have ``weights`` if there are some, last peaks and stabilities ``number_weights``: these
     numbers are learned by heart sooner than curves, so that another member may know them best.
 
-    Networks, dropout, and whether the lowest frequency was learned may differ. Raises
-    ``ValueError`` for none, and for models that differ in their grid, cutoff, or anything else.
+    Networks, dropout, the mean curves that they began with, and whether the lowest frequency was
+    learned may differ. Raises ``ValueError`` for none, and for models that differ in their grid,
+    cutoff, or anything else.
 
     >>> from euclidium.models.config import NequIPConfig
     >>> small = SpectrumConfig(network=NequIPConfig(channels=2, layers=1))
@@ -472,10 +484,12 @@ def combine(
         "softest": any(model.config.softest for model in models),
     }
     whole = Spectrum(SpectrumConfig.model_validate(config), calibrate=False)
-    members = [member for model in models for member in model.members]
-    for own, member in zip(whole.members, members, strict=True):
-        _take(own, member)
+    members = [(member, model.prior) for model in models for member in model.members]
     whole.prior.copy_(models[0].prior)
+    for own, (member, prior) in zip(whole.members, members, strict=True):
+        assert isinstance(own, SpectrumNetwork)
+        _take(own, member)
+        own.deviate(prior - whole.prior, whole.config.curve == "modes")
     return whole.eval()
 
 
@@ -513,10 +527,11 @@ def _element_shares(graph: Graph) -> Float[Tensor, "orbit element"]:
 def _medians(
     edges: Float[np.ndarray, " edge"], probability: Float[np.ndarray, "row interval"]
 ) -> Float[np.ndarray, " row"]:
-    """The median of each distribution, linear within an interval."""
+    """The median of each distribution over what lies between the middles of intervals."""
     below = np.pad(np.cumsum(probability, axis=1), ((0, 0), (1, 0)))
     below /= below[:, -1:]
-    return np.array([np.interp(0.5, row + np.arange(len(row)) * 1e-12, edges) for row in below])
+    middles = np.append(edges[0], (edges[1:] + edges[:-1]) / 2)
+    return np.array([np.interp(0.5, row + np.arange(len(row)) * 1e-12, middles) for row in below])
 
 
 def _disagreement(

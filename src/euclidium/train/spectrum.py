@@ -107,8 +107,6 @@ class SpectrumTask(Task[Spectrum, SpectrumPrediction]):
             found["lattice"] = partial(self._of_lattice, vibrations, graph)
             found["gamma"] = partial(_of_gamma, vibrations, graph)
             found["charges"] = partial(_of_charges, vibrations, graph)
-        if "site_modes" not in labels:
-            del found["partial"]
         return {name: values() for name, values in found.items() if getattr(weights, name) > 0}
 
     def _of_curves(self, modes: Tensor, graph: Graph) -> dict[str, Callable[[], Tensor]]:
@@ -221,15 +219,18 @@ class Integrals:
     ) -> Float[Tensor, " row"]:
         """Continuous ranked probability score ∫(P(ω) − [ω > ω₀])² dω, cm⁻¹.
 
+        P at the middle of an interval is the sum of the probabilities up to it.
+
         Gneiting and Raftery, J. Am. Stat. Assoc. 102, 359 (2007),
         https://doi.org/10.1198/016214506000001437
         """
-        above = (self.centers > value[:, None]).to(probability)
+        places = self.centers - value[:, None]
+        above = (places > 0).to(probability) + (places == 0).to(probability) / 2
         return ((probability.cumsum(1) - above).square() * self.widths).sum(1)
 
     def median(self, probability: Float[Tensor, "row interval"]) -> Float[Tensor, " row"]:
-        """The middle of the interval in which the median of each distribution lies, cm⁻¹."""
-        return self.centers[(probability.cumsum(1) < 0.5).sum(1).clamp(max=len(self.heat) - 1)]
+        """About the median of each distribution, cm⁻¹: half way between two middles."""
+        return self.edges[(probability.cumsum(1) < 0.5).sum(1).clamp(max=len(self.heat) - 1)]
 
 
 def _of_lowest(lowest: Float[Tensor, " row"], wanted: Float[Tensor, " row"]) -> Tensor:
@@ -264,13 +265,14 @@ def _of_charges(vibrations: Vibrations, graph: Graph) -> Tensor:
 
 
 def _partial(prediction: SpectrumPrediction, graph: Graph) -> Tensor:
-    """Modes of each element in wrong intervals, by crystal; elements by their shares."""
+    """Modes of each element in wrong intervals, by crystal, zero where these are not known."""
     assert graph.orbits is not None
     weights, crystal = site_weights(graph)
     weights = weights.to(prediction.sites)
     chosen = graph.orbits.representatives
     keys, group = torch.unique(crystal * 128 + graph.species[chosen], return_inverse=True)
-    error = (prediction.sites - graph.labels["site_modes"][chosen]) * weights[:, None]
+    wanted = graph.labels["site_modes"][chosen].to(prediction.sites)
+    error = torch.where(wanted.isfinite(), prediction.sites - wanted, 0.0) * weights[:, None]
     of_group = error.new_zeros(len(keys), error.shape[1]).index_add(0, group, error)
     misplaced = of_group.abs().sum(1) / 3
     return misplaced.new_zeros(graph.n_structures).index_add(0, keys // 128, misplaced)
@@ -303,8 +305,7 @@ def spectrum_graph(record: PhononRecord, config: SpectrumConfig) -> Graph:
     labels |= _of_waves(record)
     largest = float(record.dos51.max())
     labels["curve51"] = torch.from_numpy(record.dos51[None] / (largest or 1.0)).float()
-    if record.partial is not None and record.structure.occupations is None:
-        labels["site_modes"] = torch.from_numpy(_site_modes(record, edges)).float()
+    labels["site_modes"] = torch.from_numpy(_site_modes(record, edges)).float()
     return graph.replace(labels=labels)
 
 
@@ -326,10 +327,12 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _site_modes(record: PhononRecord, edges: np.ndarray) -> np.ndarray:
-    """For each atom the mean curve of its element."""
-    assert record.partial is not None
+    """For each atom the mean curve of its element; not numbers where these are not known."""
     species = record.structure.species
-    found = np.zeros((len(species), len(edges) - 1))
+    found = np.full((len(species), len(edges) - 1), np.nan)
+    if record.partial is None or record.structure.occupations is not None:
+        return found
+    found[:] = 0.0
     for symbol, modes in record.partial.items():
         own = species == atomic_number(symbol)
         if modes.sum() > 0:
