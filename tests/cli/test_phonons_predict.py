@@ -151,7 +151,10 @@ def test_bad_input(
     picture = tmp_path / "p.png"
     command = words(salt, spectrum, picture)
     assert "a picture ends with .png" in refused(*words(salt, spectrum, tmp_path / "p.txt"))
-    assert "-T is a temperature above zero in K, got 0" in refused(*command, "-T", 0)
+    for wrong in (0, 80_000, "inf"):
+        assert "-T is a temperature above zero, up to 50000 K, got" in refused(
+            *command, "-T", wrong
+        )
     assert "not a substitution: 'Br=0.25'" in refused(*command, "--substitute", "Br=0.25")
     assert "has no I to replace" in refused(*command, "--substitute", "Br:I=0.25")
     sentence = refused(*words(salt, model, picture))

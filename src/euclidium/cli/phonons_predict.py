@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SHIPPED = "phonon-dos"
 STEP = 2.0  # cm⁻¹, of the points of the picture
 WIDTH = 6.0  # cm⁻¹, of the Gaussians that make the intervals of a model a smooth curve
+HOTTEST = 5e4  # K
 HOT = 1.5  # the curve of the heat capacity ends at so many times the temperature
 DOUBTFUL = 0.5  # probability of instability from which people are warned
 # What is said of a crystal: key, expression, words, unit. T is the temperature.
@@ -73,8 +74,10 @@ def phonons_predict(
     if output.suffix not in PICTURES:
         raise ValueError(f"a picture ends with {', '.join(PICTURES)}, got {output.name}")
     check_new(output, force)
-    if not temperature > 0:
-        raise ValueError(f"-T is a temperature above zero in K, got {temperature:g}")
+    if not 0 < temperature <= HOTTEST:
+        raise ValueError(
+            f"-T is a temperature above zero, up to {HOTTEST:g} K, got {temperature:g}"
+        )
     path = find_model(model)
     with without_collection():
         crystal = _crystal(structure, frame, substitute or [])
