@@ -80,11 +80,9 @@ add("zincblende", 40, 12, {"AlN": 4.34})
 add("antifluorite", 20, 13, {"Mg2Si": 6.27})
 add("rocksalt", 34, 9.5, {"KCl": 6.10})
 add("zincblende", 36, 12, {"BP": 4.50})
-add("rocksalt", 32, 9.5, {"CaS": 5.57})
 add("zincblende", 20, 18, {"AlAs": 5.63})
 add("half-heusler", 25, 12, {"LiAlSi": 5.87})
 add("half-heusler", 30, 9.5, {"LiMgP": 5.95})
-add("rocksalt", 40, 9.3, {"CaO": 4.71})
 add("zincblende", 20, 18, {"GaP": 5.40})
 
 # Optical frequencies at Γ that were measured (cm⁻¹): transverse, longitudinal.
@@ -104,7 +102,6 @@ MEASURED = {
     "GaAs": (268, 292),
     "InP": (304, 345),
     "MgO": (401, 718),
-    "CaO": (300, 577),
     "LiF": (306, 662),
     "LiCl": (203, 398),
     "LiBr": (173, 353),
