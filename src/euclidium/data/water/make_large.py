@@ -42,7 +42,6 @@ SETS = {
         *((n, which) for which in range(100, 108) for n in SIZES),
         *((n, which) for which in range(110, 113) for n in LARGER),
         *((n, which) for which in range(110, 130) for n in SMALLER),
-        *((n, which) for which in range(113, 116) for n in (16, 20)),
     ),
     "medium-test": tuple((n, which) for which in range(108, 110) for n in SIZES),
 }
