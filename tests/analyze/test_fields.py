@@ -143,3 +143,12 @@ def test_says_what_cannot_be_compared(records):
         epsilon(one, other)
     with pytest.raises(DataError, match="H10O5 and H12O6 cannot be compared"):
         epsilon(one, records[-1].density)
+    basis, atom = DensityBasis("one", {3: ((0, 0.5),)}), np.zeros((1, 3))
+    crystals = [
+        Density(Structure(np.array([3]), atom, a * np.eye(3), np.ones(3, bool)), basis, np.ones(1))
+        for a in (3.0, 4.0)
+    ]
+    free = Density(Structure(np.array([3]), atom), basis, np.ones(1))
+    for other in (crystals[1], free):
+        with pytest.raises(DataError, match="their lattices are not the same"):
+            epsilon(crystals[0], other)

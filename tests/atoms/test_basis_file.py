@@ -48,6 +48,17 @@ def test_both_formats_give_one_basis(tmp_path: Path, name: str, text: str):
     assert basis.name == "a"
 
 
+def test_shells_that_share_exponents(tmp_path: Path):
+    rows = "".join(f"{name} 1 1.00\n {a} 1.0 1.0\n" for name, a in (("SPD", 0.5), ("L", 2.0)))
+    (tmp_path / "s.gbs").write_text(f"H 0\n{rows}****\n")
+    assert read_basis(tmp_path / "s.gbs").shells == {
+        1: ((0, 2.0), (0, 0.5), (1, 2.0), (1, 0.5), (2, 0.5))
+    }
+    (tmp_path / "w.gbs").write_text("H 0\nSW 1 1.00\n 0.5 1.0\n****\n")
+    with pytest.raises(DataError, match="a shell is called 'SW', expected letters of SPDFGHIK"):
+        read_basis(tmp_path / "w.gbs")
+
+
 def test_what_is_no_basis_gets_a_sentence(tmp_path: Path):
     (tmp_path / "c.gbs").write_text("H 0\nS 2 1.00\n 4.0 0.5\n 1.0 0.5\n****\n")
     with pytest.raises(DataError, match="a shell of 2 exponents: contracted functions"):

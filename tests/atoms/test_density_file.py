@@ -134,7 +134,7 @@ def test_no_cell_of_a_crystal_is_in_two_parts():
 
 
 @pytest.mark.parametrize(
-    ("part", "fewest", "most"), [("medium", 7, 20), ("medium-test", 7, 12), ("large", 10, 30)]
+    ("part", "fewest", "most"), [("medium", 5, 20), ("medium-test", 7, 12), ("large", 10, 30)]
 )
 def test_larger_clusters_are_of_the_same_kind(part: str, fewest: int, most: int):
     small = embedded_densities("water", "test")[0].density.basis

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,55 @@ def test_reads_a_cube_of_cp2k():
     assert volume.structure.n_atoms == 9
     assert volume.values.shape == (23, 23, 24)
     assert 0 < volume.electrons < 200
+
+
+POSCAR = "x\n{scale}\n1 0 0\n0 1 0\n0 0 1\n{symbol}\n1\n{kind}\n0.5 0.5 0.5{more}\n\n1 1 1\n8\n"
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind", "size", "place"),
+    [
+        ("2", "Direct", (2, 2, 2), (1, 1, 1)),
+        ("-8", "Direct", (2, 2, 2), (1, 1, 1)),
+        ("-8", "Cartesian", (2, 2, 2), (1, 1, 1)),
+        ("2 3 4", "Cartesian", (2, 3, 4), (1, 1.5, 2)),
+        ("2", "Selective dynamics\nDirect", (2, 2, 2), (1, 1, 1)),
+    ],
+)
+def test_headers_of_vasp(tmp_path: Path, scale: str, kind: str, size: tuple, place: tuple):
+    more = " T T F" if kind.startswith("S") else ""
+    text = POSCAR.format(scale=scale, kind=kind, symbol="H_h/1a2b", more=more)
+    (tmp_path / "CHGCAR").write_text(text)
+    found = read_volume(tmp_path / "CHGCAR")
+    assert found.box == pytest.approx(np.diag(size))
+    assert found.structure.positions == pytest.approx(np.array([place]))
+    assert found.electrons == pytest.approx(8.0)
+
+
+def test_headers_of_cubes_and_xsf(tmp_path: Path):
+    write_volume(tmp_path / "rho.cube", molecule())
+    lines = (tmp_path / "rho.cube").read_text().splitlines()
+    lines[2] += " 4"
+    (tmp_path / "gradient.cube").write_text("\n".join(lines))
+    with pytest.raises(DataError, match="it holds 4 values for each point"):
+        read_volume(tmp_path / "gradient.cube")
+    write_volume(tmp_path / "rho.xsf", crystal())
+    text = (tmp_path / "rho.xsf").read_text().replace("CRYSTAL", "SLAB")
+    (tmp_path / "slab.xsf").write_text(text)
+    assert read_volume(tmp_path / "slab.xsf").structure.pbc.tolist() == [True, True, False]
+    write_volume(tmp_path / "free.xsf", molecule())
+    text = (tmp_path / "free.xsf").read_text().replace("BEGIN_BLOCK", "# no atom\n\nBEGIN_BLOCK", 1)
+    (tmp_path / "free.xsf").write_text(text)
+    assert read_volume(tmp_path / "free.xsf").structure.n_atoms == 3
+
+
+def test_a_damaged_archive_gets_a_sentence(tmp_path: Path):
+    write_volume(tmp_path / "rho.cube", molecule())
+    packed = bytearray(gzip.compress((tmp_path / "rho.cube").read_bytes()))
+    packed[len(packed) // 2 :] = b"\xff" * (len(packed) - len(packed) // 2)
+    (tmp_path / "rho.cube.gz").write_bytes(packed)
+    with pytest.raises(DataError, match="is no cube file, or cut off"):
+        read_volume(tmp_path / "rho.cube.gz")
 
 
 def test_formats_go_by_the_name():

@@ -67,6 +67,24 @@ def test_a_run_from_end_to_end(folder: Path):
     assert resumed.epochs == 2
 
 
+def test_paired_electrons_among_unpaired_ones_have_a_spin_of_zero(folder: Path):
+    records = [chain(2, n) for n in range(8)]
+    for n in (1, 4, 6):
+        density = records[n].density
+        spin = 0.1 * np.ones_like(density.coefficients)
+        records[n] = replace(records[n], density=replace(density, spin=spin))
+    write_densities(folder / "h.npz", records)
+    parts = read_density_parts(load_config(folder / "h.yaml", [*SMALL, "data.validation=2"]))
+    assert parts.spin
+    spins = [
+        float(graph.labels["spins"].abs().sum())
+        for p in (parts.train, parts.validation, parts.test)
+        for graph in p
+    ]
+    assert sorted(value > 0 for value in spins) == [False] * 5 + [True] * 3
+    assert train(load_config(folder / "h.yaml", [*SMALL, "data.validation=2"])).metrics
+
+
 def test_files_with_different_bases_are_refused(folder: Path):
     other = replace(BASIS, shells={1: ((0, 1.3), (0, 0.4), (1, 0.9))})
     write_densities(folder / "other.npz", [chain(2, 0, other)])

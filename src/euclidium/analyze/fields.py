@@ -189,12 +189,17 @@ def _contraction(exponents: dict[int, np.ndarray], coefficients: np.ndarray) -> 
 def check_same_atoms(density: Density, reference: Density) -> None:
     """Two densities are of the same atoms, whatever the centres of their bonds.
 
-    Raises ``DataError`` if elements differ, or positions by more than 1e-6 Å.
+    Raises ``DataError`` if elements differ, or positions and lattices by more than 1e-6 Å.
     """
     one, other = (without_bond_centers(d.structure) for d in (density, reference))
     if one.formula != other.formula or not np.array_equal(one.species, other.species):
         raise DataError(
             f"densities of {one.formula} and {other.formula} cannot be compared: the atoms differ"
+        )
+    lattices = [np.where(s.pbc[:, None], s.cell, 0.0) for s in (one, other)]
+    if not np.array_equal(one.pbc, other.pbc) or np.abs(np.subtract(*lattices)).max() > 1e-6:
+        raise DataError(
+            f"two densities of {one.formula} cannot be compared: their lattices are not the same"
         )
     if np.abs(one.positions - other.positions).max() > 1e-6:
         raise DataError(

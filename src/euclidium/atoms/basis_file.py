@@ -13,6 +13,7 @@ from euclidium.atoms.elements import site_number
 from euclidium.atoms.problem import DataError
 
 LETTERS = "SPDFGHIK"
+SHARED = {"L": "SP"}  # another name of shells that share their exponents
 NUMBER = r"[-+]?\d*\.?\d+(?:[EeDd][-+]?\d+)?"
 
 
@@ -100,9 +101,15 @@ def _gaussian(lines: Sequence[str]) -> Iterator[tuple[int, int, list[float]]]:
         i += 1
         if re.fullmatch(r"-?[A-Za-z]{1,2}\s+0", lines[i - 1]):
             z = site_number(words[0].lstrip("-").capitalize())
-        elif z >= 0 and len(words) >= 2 and words[0].upper() in LETTERS and words[1].isdigit():
+        elif z >= 0 and len(words) >= 2 and words[0].isalpha() and words[1].isdigit():
             n = int(words[1])
-            yield z, LETTERS.index(words[0].upper()), _first_numbers(lines[i : i + n])
+            exponents = _first_numbers(lines[i : i + n])
+            for letter in SHARED.get(words[0].upper(), words[0].upper()):
+                if letter not in LETTERS:
+                    raise DataError(
+                        f"a shell is called {words[0]!r}, expected letters of {LETTERS}"
+                    )
+                yield z, LETTERS.index(letter), exponents
             i += n
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from euclidium.atoms.reader import read
 from euclidium.atoms.structure import Structure
 from euclidium.units import BOHR, HARTREE, HARTREE_PER_BOHR
 
+# what goes wrong in a damaged archive
+BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 KEYS = ("type", "pos", "coefficients", "exponents", "norms", "rs_max")
 SAMPLE = ("meta", "atom_ptr", "coef_ptr", "Z", "pos", "coef")
 KNOWN = (
@@ -195,7 +199,7 @@ def _archive(path: Path) -> list[DensityRecord]:
             int(z): tuple((int(l), float(exponents[0])) for l, exponents, _ in own)
             for z, own in meta["basis_aux"].items()
         }
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except BROKEN as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} is damaged: {error}") from error

@@ -2,7 +2,9 @@
 
 import gzip
 import os
+import re
 import secrets
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from euclidium.atoms.structure import Structure
 from euclidium.units import BOHR
 
 SUFFIXES = {".cube": "cube", ".cub": "cube", ".xsf": "xsf", ".chgcar": "chgcar", ".vasp": "chgcar"}
+XSF_PERIODS = {"CRYSTAL": 3, "SLAB": 2, "POLYMER": 1, "MOLECULE": 0}
+BROKEN = (ValueError, IndexError, StopIteration, RuntimeError, OSError, EOFError, zlib.error)
 VASP_NAMES = ("CHGCAR", "CHG", "AECCAR", "PARCHG")
 
 
@@ -116,7 +120,7 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
     try:
         with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
             return readers[kind](iter(file))
-    except (ValueError, IndexError, StopIteration, RuntimeError, OSError, EOFError) as error:
+    except BROKEN as error:
         if isinstance(error, DataError):
             raise DataError(f"{path}: {error}") from error
         raise DataError(f"{path} is no {kind} file, or cut off: {error}") from error
@@ -168,6 +172,8 @@ def _read_cube(lines: Iterator[str]) -> Volume:
     n_atoms, origin = int(first[0]), np.array(first[1:4], float)
     if n_atoms < 0:
         raise DataError("it holds orbitals, and no density")
+    if len(first) > 4 and int(first[4]) != 1:
+        raise DataError(f"it holds {first[4]} values for each point, and no density alone")
     rows = [next(lines).split() for _ in range(3)]
     counts = [int(row[0]) for row in rows]
     steps = np.array([row[1:4] for row in rows], float)
@@ -202,9 +208,10 @@ def _row(values: np.ndarray) -> str:
 
 def _read_xsf(lines: Iterator[str]) -> Volume:
     cell, atoms, grids = np.zeros((3, 3)), np.zeros((0, 4)), []
-    periodic = False
+    periodic, along = False, 3
     for line in lines:
         word = line.strip()
+        along = XSF_PERIODS.get(word, along)
         if word.startswith(("BEGIN_DATAGRID_3D", "DATAGRID_3D")):
             grids.append(_read_datagrid(lines, periodic))
         elif word == "PRIMVEC":
@@ -218,11 +225,12 @@ def _read_xsf(lines: Iterator[str]) -> Volume:
             for row in lines:
                 if row.strip().startswith("BEGIN_BLOCK"):
                     break
-                rows.append(_xsf_atom(row))
+                if row.strip() and not row.strip().startswith("#"):
+                    rows.append(_xsf_atom(row))
             atoms = np.array(rows)
     if not grids or not len(atoms):
         raise DataError("it has no atoms, or no DATAGRID_3D")
-    pbc = np.full(3, periodic)
+    pbc = np.arange(3) < (along if periodic else 0)
     structure = Structure(atoms[:, 0].astype(int), np.ascontiguousarray(atoms[:, 1:]), cell, pbc)
     values, box, origin = grids[0]
     spin = grids[1][0] if len(grids) > 1 and grids[1][0].shape == values.shape else None
@@ -285,18 +293,21 @@ def _datagrid(name: str, values: np.ndarray, volume: Volume, periodic: bool) -> 
 
 def _read_chgcar(lines: Iterator[str]) -> Volume:
     next(lines)
-    scale = float(next(lines).split()[0])
+    scale = np.array(next(lines).split()[:3], float)
     cell = np.array([next(lines).split()[:3] for _ in range(3)], float)
-    size = abs(float(np.linalg.det(cell)))
-    cell *= scale if scale > 0 else (-scale / size) ** (1 / 3)
+    if len(scale) == 1 and scale[0] < 0:  # the volume
+        scale = (-scale / abs(float(np.linalg.det(cell)))) ** (1 / 3)
+    cell *= scale
     symbols = next(lines).split()
     if symbols[0].isdigit():
         raise DataError("it names no elements, as VASP 4 wrote it: add a line with them")
     counts = [int(n) for n in next(lines).split()]
-    direct = next(lines).strip()[:1].lower() not in ("c", "k")
+    kind = next(lines).strip()[:1].lower()
+    if kind == "s":  # selective dynamics
+        kind = next(lines).strip()[:1].lower()
     positions = np.array([next(lines).split()[:3] for _ in range(sum(counts))], float)
-    positions = positions @ cell if direct else positions * abs(scale)
-    species = np.repeat([atomic_number(s.split("_")[0]) for s in symbols], counts)
+    positions = positions * scale if kind in ("c", "k") else positions @ cell
+    species = np.repeat([atomic_number(re.split("[_/]", s)[0]) for s in symbols], counts)
     structure = Structure(species, positions, cell, np.ones(3, dtype=bool))
     next(lines)
     shape = tuple(int(n) for n in next(lines).split())

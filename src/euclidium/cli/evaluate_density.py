@@ -83,9 +83,12 @@ def open_densities(data: str) -> "list[DensityRecord]":
     try:
         return read_densities(data)
     except DataError:
-        if Path(data).suffix == ".npz" and not Path(data).exists():
-            raise
-        return import_densities(data)
+        try:
+            return import_densities(data)
+        except DataError:
+            if Path(data).suffix != ".npz":
+                raise
+        raise  # what is wrong with it as a file of ours
 
 
 def at_the_level(

@@ -72,7 +72,11 @@ def read_density_parts(config: DensityTrainConfig) -> DensityParts:
         chosen["test"] = [*(own[n] for n in large), *chosen["test"]]
     if not chosen["train"]:
         raise ConfigError(f"data.train: none of {len(own)} densities is left to train on")
-    basis = _common_basis([record for part in chosen.values() for record in part])
+    records_of_all = [record for part in chosen.values() for record in part]
+    basis = _common_basis(records_of_all)
+    spin = any(record.density.spin is not None for record in records_of_all)
+    if spin:
+        chosen = {name: [_with_spin(record) for record in part] for name, part in chosen.items()}
     graphs = {name: _graphs(part, config) for name, part in chosen.items()}
     return DensityParts(
         **{name: Part(Dataset(own), range(len(own))) for name, own in graphs.items()},
@@ -81,8 +85,17 @@ def read_density_parts(config: DensityTrainConfig) -> DensityParts:
         },
         indices=indices,
         basis=basis,
-        spin=all(record.density.spin is not None for record in chosen["train"]),
+        spin=spin,
     )
+
+
+def _with_spin(record: DensityRecord) -> DensityRecord:
+    """The record with its density of spin, which is zero where all electrons are paired."""
+    density = record.density
+    if density.spin is not None:
+        return record
+    paired = np.zeros_like(density.coefficients)
+    return replace(record, density=replace(density, spin=paired))
 
 
 def _graphs(records: Sequence[DensityRecord], config: DensityTrainConfig) -> list:
