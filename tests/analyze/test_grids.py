@@ -37,6 +37,15 @@ def test_spin_has_a_grid():
     assert volume.spin == pytest.approx(volume.values / 2, abs=1e-9)
 
 
+def test_a_slab_is_on_its_grid_wherever_it_is():
+    cell = np.array([[3.0, 0.2, 0], [0.5, 3.1, 0], [0.3, 0.2, 12.0]])
+    positions = np.array([[0.0, 0, -0.4], [1.5, 1.5, 0.4]])
+    slab = Structure(np.array([1, 1]), positions, cell, np.array([True, True, False]))
+    density = Density(slab, DensityBasis("one", {1: ((0, 0.5),)}), np.full(2, 0.5))
+    volume = grid_of(density, spacing=0.2)
+    assert volume.electrons == pytest.approx(density.electrons, rel=1e-4)
+
+
 def test_the_box_is_centred():
     pair = Structure(np.array([1, 1]), np.array([[1.0, 0, 0], [2.05, 0, 0]]))
     box, origin, shape = grid_box(pair, 0.2, 2.0)

@@ -38,6 +38,19 @@ def test_the_potential_of_a_cation_is_that_of_a_charge():
     assert surface.statistics()["negative"] == 0.0
 
 
+@pytest.mark.parametrize("value", [2e-3, 4e-4, 1e-4])
+def test_a_surface_is_whole(value: float):
+    """Of one Gaussian it is a sphere, whose radius is known."""
+    atom = Structure(np.array([1]), np.zeros((1, 3)))
+    density = Density(atom, DensityBasis("one", {1: ((0, 0.1),)}), np.array([0.3]))
+    peak = float(density_at(density, np.zeros((1, 3)))[0]) * BOHR**3
+    radius = np.sqrt(np.log(peak / value) / 0.1) * BOHR
+    found = surface_of(density, value)
+    assert found.statistics()["area"] == pytest.approx(4 * np.pi * radius**2, rel=0.01)
+    with pytest.raises(DataError, match="more than 9 Å away from the atoms: choose a larger"):
+        surface_of(density, 1e-20, spacing=1.0)
+
+
 def test_says_what_is_wrong():
     atom = Structure(np.array([1]), np.zeros((1, 3)))
     density = Density(atom, DensityBasis("one", {1: ((0, 0.5),)}), np.array([0.15]))

@@ -18,9 +18,10 @@ def grid_of(
     """A density on a regular grid: over the cell of a crystal, or a box around a molecule.
 
     Points are not further apart than ``spacing`` (Å), and the box of a molecule ends ``margin`` (Å)
-    beyond its atoms. A density with spin has both grids. No grid of use resolves the cores of
-    heavy atoms: ``electrons`` of the volume is the sum over the grid, that of the density exact.
-    The volume has the atoms alone, without centres of bonds.
+    beyond its atoms, as that of a slab or a chain does along axes that are not periodic. A density
+    with spin has both grids. No grid of use resolves the cores of heavy atoms: ``electrons`` of the
+    volume is the sum over the grid, that of the density exact. The volume has the atoms alone,
+    without centres of bonds.
 
     Raises ``DataError`` for a structure that is periodic along some axes and has no cell along the
     others, ``ValueError`` for a spacing or a margin that is not positive.
@@ -60,9 +61,17 @@ def grid_box(
     if structure.pbc.any():
         if structure.volume == 0:
             raise DataError(f"{structure.origin} is periodic, but has no cell along every axis")
-        lengths = np.linalg.norm(structure.cell, axis=1)
+        box, origin = structure.cell.copy(), np.zeros(3)
+        inverse = np.linalg.inv(structure.cell)
+        places, heights = structure.positions @ inverse, 1 / np.linalg.norm(inverse, axis=0)
+        for axis in np.flatnonzero(~structure.pbc):  # as far as the atoms reach
+            low, high = places[:, axis].min(), places[:, axis].max()
+            beyond = margin / heights[axis]
+            origin += (low - beyond) * structure.cell[axis]
+            box[axis] *= high - low + 2 * beyond
+        lengths = np.linalg.norm(box, axis=1)
         counts = np.maximum(np.ceil(lengths / spacing - 1e-9), 1).astype(int)
-        return structure.cell.copy(), np.zeros(3), (int(counts[0]), int(counts[1]), int(counts[2]))
+        return box, origin, (int(counts[0]), int(counts[1]), int(counts[2]))
     low, high = structure.positions.min(axis=0) - margin, structure.positions.max(axis=0) + margin
     counts = np.ceil((high - low) / spacing - 1e-9).astype(int) + 1
     middle, size = (low + high) / 2, spacing * (counts - 1)

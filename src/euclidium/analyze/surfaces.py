@@ -11,7 +11,8 @@ from euclidium.atoms.density import Density
 from euclidium.atoms.problem import DataError
 from euclidium.units import BOHR
 
-MARGIN = 3.0  # Å of the grid beyond the atoms
+MARGINS = (3.0, 4.5, 6.0, 9.0)  # Å of the grid beyond the atoms, until it holds the surface
+FACES = tuple(np.s_[(slice(None),) * n + (end,)] for n in range(3) for end in (0, -1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,16 @@ def surface_of(density: Density, value: float = 0.002, spacing: float = 0.2) -> 
         from skimage.measure import marching_cubes
     except ImportError as error:
         raise DataError("surfaces need scikit-image: pip install 'euclidium[density]'") from error
-    volume = grid_of(density, spacing, MARGIN)
-    values = volume.values * BOHR**3
+    for margin in MARGINS:
+        volume = grid_of(density, spacing, margin)
+        values = volume.values * BOHR**3
+        if max(values[index].max() for index in FACES) < value:
+            break
+    else:
+        raise DataError(
+            f"the surface of {value:g} e/bohr³ is more than {margin:g} Å away from the atoms: "
+            "choose a larger value"
+        )
     if not values.min() < value < values.max():
         raise DataError(
             f"the density is between {values.min():.2g} and {values.max():.2g} e/bohr³ on the grid,"
