@@ -109,8 +109,7 @@ def measured(model: DensityModel, records: Sequence[DensityRecord]) -> DensityEr
 
 
 PROVENANCE = {
-    "data": "embedded water clusters of one to twenty molecules, PBE0/def2-SVP, "
-    "CC BY 4.0",
+    "data": "embedded water clusters of one to twenty molecules, PBE0/def2-SVP, CC BY 4.0",
     "test": "other clusters, of five and more molecules",
 }
 RACKERS = {

@@ -57,6 +57,15 @@ def test_a_size_that_one_seed_lacks_is_not_on_the_curve():
     assert all(curve.sizes == (40,) and curve.slope is None for curve in curves(results, 1))
 
 
+def test_other_seeds_are_not_on_the_curve():
+    results = [
+        result(Cell(0, 8, size, seed), 1.0)
+        for size, seeds in ((10, (0, 1)), (20, (0, 1)), (40, (0, 2)))
+        for seed in seeds
+    ]
+    assert [curve.sizes for curve in curves(results, 0)] == [(10, 20)]
+
+
 def test_errors_by_degree_are_means_over_seeds():
     found = by_degree(study())
     assert {l: own.tolist() for l, own in found.items()} == {0: [1.5, 0.5], 1: [1.5, 0.5]}

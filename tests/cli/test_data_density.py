@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import numpy as np
 import pytest
 from ase import Atoms
 
@@ -37,11 +38,30 @@ def test_a_file_of_molecules(tmp_path: Path, answer: Callable[..., dict[str, Any
     assert len(list((tmp_path / "out-work").iterdir())) == 3
 
 
+def test_an_element_that_fails_stops_its_molecules_alone(
+    tmp_path: Path, answer: Callable[..., dict[str, Any]]
+):
+    """The small basis lacks helium; a name that was made for another molecule is not taken."""
+    pair = [[0, 0, 0], [0, 0, 0.74]]
+    frames = [Atoms("H2", pair, info={"id": name}) for name in ("a-0002", "a", "a")]
+    frames.append(Atoms("He", info={"id": "noble"}))
+    ase.io.write(tmp_path / "in.xyz", frames, format="extxyz")
+    (tmp_path / "small.gbs").write_text(BASIS)
+    words = ("--method", "LDA", "--orbital-basis", "sto-3g", "--basis", tmp_path / "small.gbs")
+    output = tmp_path / "out.npz"
+    found = answer("data", "make", "density", tmp_path / "in.xyz", "-o", output, *words)
+    assert list(found["failed"]) == ["noble"]
+    assert "no functions for He" in found["failed"]["noble"]
+    assert [r.name for r in read_densities(output)] == ["a-0002", "a", "a-0003"]
+
+
 def test_what_is_wrong_gets_a_sentence(tmp_path: Path, refused: Callable[..., str]):
     ase.io.write(tmp_path / "in.xyz", Atoms("H", info={"charge": 0.5}), format="extxyz")
     words = ("data", "make", "density", tmp_path / "in.xyz", "-o")
     assert "kept in a file that ends in .npz" in refused(*words, tmp_path / "out")
     assert "has the charge 0.5, expected a whole" in refused(*words, tmp_path / "out.npz")
+    ase.io.write(tmp_path / "in.xyz", Atoms("H", info={"charge": np.inf}), format="extxyz")
+    assert "has the charge inf, expected a whole" in refused(*words, tmp_path / "out.npz")
 
 
 def test_functions_in_the_middle_of_bonds(tmp_path: Path, answer: Callable[..., dict[str, Any]]):

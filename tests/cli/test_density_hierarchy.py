@@ -111,6 +111,20 @@ def test_a_training_goes_on_where_it_was(folder):
     assert [row["step"] for row in study.result(cell).dynamics] == [0, 1, 2, 3, 4]
 
 
+def test_results_of_other_settings_are_not_taken(folder):
+    study, cell = study_of(folder, "kept"), Cell(0, 4, 6, 0)
+    first = study.result(cell)
+    isolated = study.isolated()
+    written = (study.output / cell.name / "last.ckpt").stat().st_mtime_ns
+    fewer = Study(load_config(folder / "study.yaml", ["output=kept"]), 2)
+    assert len(fewer.result(cell).errors) < len(first.errors)  # measured anew, not trained
+    assert fewer.isolated()["total"] != isolated["total"]
+    assert (study.output / cell.name / "last.ckpt").stat().st_mtime_ns == written
+    other = Study(load_config(folder / "study.yaml", ["output=kept", "model.cutoff=2.5"]), 64)
+    with pytest.raises(ValueError, match="another configuration .model.cutoff: .*, now 2.5"):
+        other.result(cell)
+
+
 def test_a_study_of_a_potential(answer, tmp_path):
     (tmp_path / "si.yaml").write_text(
         "data: {train: silicon, validation: 2, test: 2, index: ':8'}\ntask: potential\n"

@@ -5,9 +5,13 @@ from typing import Any
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 
+from euclidium.atoms.basis import DensityBasis
 from euclidium.atoms.density_file import embedded_densities, read_densities
 from euclidium.atoms.volumetric import read_volume
+from euclidium.models import DensityModel
+from euclidium.models.config import DensityConfig, NequIPConfig
 
 
 class Fitted:
@@ -52,6 +56,24 @@ def test_grids_report_both_numbers_of_electrons(
     assert found["grid"] == list(volume.values.shape)
     assert found["grid_electrons"] == pytest.approx(volume.electrons, rel=1e-5)
     assert abs(found["grid_electrons"] - found["electrons"]) > 1e-3  # nothing was scaled
+
+
+def test_charges_and_spins_that_a_model_does_not_know(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+):
+    ase.io.write(tmp_path / "h2.xyz", Atoms("H2", [[0, 0, 0], [0, 0, 0.74]]))
+    basis = DensityBasis("s", {1: ((0, 0.5),)}, {1: np.array([0.4])}).to_json()
+    network = NequIPConfig(channels=2, layers=1)
+    monkeypatch.setattr("euclidium.cli.density_predict.find_model", Path)
+    for own, words, sentence in (
+        ({}, ("--spin", 2), "m knows no density of spin: leave out --spin"),
+        ({"electrons": "free"}, ("--charge", 1), "m does not know of charges: leave out"),
+        ({"spin": True}, ("--spin", 1), "H2 with the charge 0 has 2 electrons, of which 1 cannot"),
+    ):
+        model = DensityModel(DensityConfig(basis=basis, network=network, **own)).eval()
+        monkeypatch.setattr("euclidium.cli.density_predict.open_model", lambda *_, m=model: m)
+        command = ("density", "predict", "m", tmp_path / "h2.xyz", "-o", tmp_path / "rho.npz")
+        assert sentence in refused(*command, *words)
 
 
 def test_refuses(

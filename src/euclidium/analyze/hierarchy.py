@@ -142,7 +142,7 @@ def curves(results: Sequence[CellResult], reference: int) -> list[Curve]:
     """The learning curves of networks that learn the whole output, by width and hidden degree.
 
     The network of the largest hidden degree ``reference`` counts among those of matched width too.
-    Only sizes that all seeds have are on a curve.
+    Only sizes that the same seeds have, as many as there are, are on a curve.
 
     >>> cells = [Cell(0, 8, n, 0) for n in (10, 40)]
     >>> results = [CellResult(c, 9, "epsilon", "%", [40 / c.size]) for c in cells]
@@ -215,12 +215,12 @@ def largest(results: Sequence[CellResult]) -> list[CellResult]:
 
 def _curve(results: Sequence[CellResult], matched: bool) -> Curve:
     """The learning curve of results that differ in size and seed alone."""
-    seeds = sorted({r.cell.seed for r in results})
     by_size = {
         n: [r for r in results if r.cell.size == n] for n in sorted({r.cell.size for r in results})
     }
-    most = max(len(own) for own in by_size.values())
-    by_size = {n: own for n, own in by_size.items() if len(own) == most <= len(seeds)}
+    seeds = {n: sorted(r.cell.seed for r in own) for n, own in by_size.items()}
+    most = max(seeds.values(), key=len)
+    by_size = {n: own for n, own in by_size.items() if seeds[n] == most}
     errors = np.array([[r.errors for r in own] for own in by_size.values()]).swapaxes(0, 1)
     sizes = np.array([float(n) for n in by_size])
     means = errors.mean(axis=2)

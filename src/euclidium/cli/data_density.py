@@ -88,13 +88,16 @@ def make_density(
     check_densities(output, force)
     from euclidium.atoms.density_file import write_densities
     from euclidium.simulate.density_collection import Labelling, density_jobs, label_all
-    from euclidium.simulate.quantum import fit_atoms
 
-    jobs = density_jobs(structures, charge, spin)
-    numbers = sorted({int(z) for job in jobs for z in job.structure.species})
-    found = _basis(basis, numbers, bond_centers)
-    atoms = fit_atoms(found, method, orbital_basis, IONS if ions else ())
-    how = Labelling(atoms, method, orbital_basis, metric, forces)
+    every = density_jobs(structures, charge, spin)
+    numbers = sorted({int(z) for job in every for z in job.structure.species})
+    found, problems = _basis(basis, numbers, method, orbital_basis, IONS if ions else ())
+    found = _with_bonds(found, basis) if bond_centers else found
+    how = Labelling(found, method, orbital_basis, metric, forces)
+    failed = {
+        job.name: problems[z] for job in every for z in problems if z in job.structure.species
+    }
+    jobs = [job for job in every if job.name not in failed]
     folder = output.with_name(f"{output.stem}-work") if work is None else work
     with bar("densities", total=len(jobs)) as shown:
 
@@ -103,30 +106,63 @@ def make_density(
             if sentence is not None:
                 note(f"{name}: {sentence}")
 
+        for name, sentence in failed.items():
+            note(f"{name}: {sentence}")
         made = label_all(jobs, how, folder, processes, tell)
+    failed |= made.failed
     if not made.records:
-        name = next(iter(made.failed))
+        name = next(iter(failed))
         raise ValueError(
-            f"none of {len(made.failed)} molecules could be computed; {name}: {made.failed[name]}"
+            f"none of {len(failed)} molecules could be computed; {name}: {failed[name]}"
         )
     write_densities(output, made.records)
-    return report_densities(output, made.records, {"work": folder, "failed": made.failed})
+    return report_densities(output, made.records, {"work": folder, "failed": failed})
 
 
-def _basis(name: str, numbers: list[int], bond_centers: bool) -> "DensityBasis":
-    """The functions of some elements, and those in the middle of bonds if they are wanted."""
+def _basis(
+    name: str, numbers: list[int], method: str, orbital_basis: str, ions: tuple[int, ...]
+) -> "tuple[DensityBasis, dict[int, str]]":
+    """The functions of some elements with isolated atoms, and a sentence for those without.
+
+    Raises ``DataError`` if there is no element with.
+    """
     from euclidium.atoms.basis import DensityBasis, exchange_basis
     from euclidium.atoms.basis_file import read_basis
-    from euclidium.atoms.centers import CENTER, with_bond_functions
     from euclidium.atoms.elements import chemical_symbol
+    from euclidium.atoms.problem import DataError
+    from euclidium.simulate.quantum import fit_atoms
 
-    if Path(name).is_file():
-        found = read_basis(name)
+    kept = read_basis(name) if Path(name).is_file() else None
+    made: list[DensityBasis] = []
+    problems: dict[int, str] = {}
+    for z in numbers:
+        try:
+            found = exchange_basis(name, (chemical_symbol(z),)) if kept is None else kept
+            own = DensityBasis(found.name, {z: found.of(z)})
+            made.append(fit_atoms(own, method, orbital_basis, ions))
+        except DataError as error:
+            problems[z] = str(error)
+    if not made:
+        raise DataError(next(iter(problems.values())))
+    whole = DensityBasis(
+        made[0].name,
+        {z: shells for own in made for z, shells in own.shells.items()},
+        {z: atom for own in made for z, atom in own.atoms.items()},
+        ions={z: charged for own in made for z, charged in own.ions.items()},
+    )
+    return whole, problems
+
+
+def _with_bonds(basis: "DensityBasis", name: str) -> "DensityBasis":
+    """The basis with functions in the middle of bonds: those of its file, or the usual ones."""
+    from dataclasses import replace
+
+    from euclidium.atoms.basis_file import read_basis
+    from euclidium.atoms.centers import CENTER, with_bond_functions
+
+    kept = read_basis(name) if Path(name).is_file() else None
+    if kept is None or CENTER not in kept.shells:
+        found = with_bond_functions(basis)
     else:
-        found = exchange_basis(name, tuple(chemical_symbol(z) for z in numbers))
-    own = DensityBasis(found.name, {z: found.of(z) for z in numbers})
-    if not bond_centers:
-        return own
-    if CENTER not in found.shells:
-        return with_bond_functions(own)
-    return DensityBasis(own.name, {CENTER: found.of(CENTER), **own.shells})
+        found = replace(basis, shells={CENTER: kept.of(CENTER), **basis.shells})
+    return replace(found, atoms={**basis.atoms, **found.empty})

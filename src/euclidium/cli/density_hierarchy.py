@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from euclidium.train.settings import RunConfig
 
 RESULT, DYNAMICS, ISOLATED = "hierarchy.json", "dynamics.json", "isolated.json"
+TEST = "test"  # key of how many test structures were asked for, in the first and the last
 PROBE = 12  # validation structures on which the training is watched
 RATIO = 1.35  # of the steps after which it is measured
 PRIMARY = {"density": "epsilon", "potential": "forces"}
@@ -185,19 +186,24 @@ class Study:
         return self.config.model_copy(update=update)
 
     def result(self, cell: "Cell") -> "CellResult":
-        """Train, or go on with it, and measure; or read what was measured before."""
+        """Train, or go on with it, and measure; or read what was measured before.
+
+        Raises ``RunError`` for a training that was made with other settings.
+        """
         from dataclasses import replace
 
         from euclidium.analyze.hierarchy import CellResult
-        from euclidium.train.folder import CHECKPOINT, CONFIG, METRICS
+        from euclidium.train.folder import CHECKPOINT, CONFIG, METRICS, run_in, same_config
         from euclidium.train.run import train
 
-        folder = self.output / cell.name
+        folder, settings = self.output / cell.name, self.settings(cell)
         path = folder / RESULT
         if path.is_file():
-            found = CellResult.from_dict(json.loads(path.read_text(encoding="utf-8")))
-            return replace(found, cell=cell)
-        parts, settings = self.parts(cell.seed), self.settings(cell)
+            same_config(folder, run_in(folder), settings)
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values.pop(TEST, self.test) == self.test:
+                return replace(CellResult.from_dict(values), cell=cell)
+        parts = self.parts(cell.seed)
         watcher = Watcher(folder, parts, settings.training.epochs)
         resume = (folder / CHECKPOINT).is_file()
         if not (folder / METRICS).is_file():
@@ -205,7 +211,7 @@ class Study:
             train(settings, resume, again, watch=watcher, parts=parts)
         found = measured(cell, settings, parts, watcher.rows())
         with replacing(path) as temporary:
-            temporary.write_text(to_json(found.as_dict()), encoding="utf-8")
+            temporary.write_text(to_json(found.as_dict() | {TEST: self.test}), encoding="utf-8")
         return found
 
     def isolated(self) -> dict[str, Any] | None:
@@ -216,18 +222,20 @@ class Study:
         path = self.output / ISOLATED
         if self.config.task != "density":
             return None
-        if not path.is_file():
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if not known or known.get(TEST, self.test) != self.test:
             parts = self.parts(0)
             assert isinstance(parts, DensityParts)
             errors = atoms_errors(parts.basis, parts.test)
-            values = {
+            known = {
                 "total": errors.mean,
                 "by_degree": errors.by_degree.tolist(),
                 "coefficients": errors.coefficients.tolist(),
+                TEST: self.test,
             }
             with replacing(path) as temporary:
-                temporary.write_text(to_json(values), encoding="utf-8")
-        return json.loads(path.read_text(encoding="utf-8"))
+                temporary.write_text(to_json(known), encoding="utf-8")
+        return known
 
 
 class Watcher:

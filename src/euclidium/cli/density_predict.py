@@ -14,6 +14,8 @@ from euclidium.cli.report import Report, table
 
 if TYPE_CHECKING:
     from euclidium.atoms.density import Density
+    from euclidium.atoms.structure import Structure
+    from euclidium.models.density import DensityModel
 
 Spacing = Annotated[float, typer.Option(help="Distance of the points of a grid, at most, Å.")]
 Charge = Annotated[int, typer.Option(help="Charge of the whole, e.")]
@@ -87,16 +89,36 @@ def predicted(
     """
     from euclidium.atoms.density import Density
     from euclidium.atoms.reader import read_structures
+    from euclidium.models.density import DensityModel
 
     model: Any = open_model(str(find_model(name)), device)
     if not hasattr(model, "predict"):
         raise ValueError(_other(name))
     labels = {"charge": np.array(float(charge)), "spin": np.array(float(spin))}
     structure = replace(next(read_structures(path, frame, keys=None)), labels=labels)
+    if isinstance(model, DensityModel):
+        _check_electrons(name, model, structure, charge, spin)
     found = next(iter(model.predict([structure])))
     if not isinstance(found, Density):
         raise ValueError(_other(name))
     return found
+
+
+def _check_electrons(
+    name: str, model: "DensityModel", structure: "Structure", charge: int, spin: int
+) -> None:
+    """Refuse a charge or a spin that the model does not know of, or that cannot be."""
+    config = model.config
+    if spin and not config.spin:
+        raise ValueError(f"{name} knows no density of spin: leave out --spin")
+    if charge and config.electrons == "free" and not config.charge:
+        raise ValueError(f"{name} does not know of charges: leave out --charge")
+    electrons = int(structure.species.sum()) - charge
+    if config.spin and (electrons - spin) % 2:
+        raise ValueError(
+            f"{structure.formula} with the charge {charge} has {electrons} electrons, of which "
+            f"{spin} cannot be unpaired: change --charge or --spin"
+        )
 
 
 def _other(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import multiprocessing
 import os
 import re
@@ -105,8 +106,9 @@ def density_jobs(path: str | os.PathLike[str], charge: int = 0, spin: int = 0) -
     structures = read_structures(path, keys=None)
     for i, (structure, atoms) in enumerate(zip(structures, ase.io.iread(path, ":"), strict=True)):
         name = str(atoms.info.get("name", atoms.info.get("id", f"{path.stem}-{i:04d}")))
-        if name in jobs:
-            name = f"{name}-{i:04d}"
+        plain, extra = name, i
+        while name in jobs:
+            name, extra = f"{plain}-{extra:04d}", extra + 1
         jobs[name] = DensityJob(
             name,
             structure,
@@ -122,7 +124,7 @@ def _whole(origin: str, key: str, value: object) -> int:
         number = float(str(value))
     except ValueError:
         number = 0.5
-    if number != round(number):
+    if not math.isfinite(number) or number != round(number):
         raise DataError(f"{origin} has the {key} {value}, expected a whole number")
     return round(number)
 
