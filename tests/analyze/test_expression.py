@@ -76,11 +76,19 @@ def test_arithmetic(silicon: Properties, text: str, value: float):
         ("n_atoms != 2 or volume > 20", True),
         ("cv(300) > 3 * 8.3145", False),  # below Dulong and Petit
         ("1 / (n_atoms - 2) > 0", False),  # no number
+        ("not log(0 * mass) > 0", False),
+        ("not (0 - 2) ** 0.5 < 1", False),
     ],
 )
 def test_conditions(silicon: Properties, text: str, true: bool):
     assert Expression(text).is_condition
     assert Expression(text).holds(silicon) is true
+
+
+@pytest.mark.parametrize("text", ["not density < 9", "density != 3", "not (density > 1)"])
+def test_no_condition_holds_of_a_number_that_is_not_known(silicon: Properties, text: str):
+    unknown = replace(silicon, dos=replace(silicon.dos, volume=float("nan")))
+    assert not Expression(text).holds(unknown)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,17 @@ def test_other_intervals_are_smoothed(tmp_path):
     np.testing.assert_allclose(found.dos.density, expected, rtol=2e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("broadening", [0.0, 3.0, 6.0])
+def test_curves_on_the_grid_keep_their_width(tmp_path, broadening: float):
+    edges = np.arange(-2.5, 300.0, 5.0)
+    modes = np.exp(-(((edges[1:] - 102.5) / 9) ** 2))
+    dos = PhononDOS.of(SALT, edges, 3 * modes / modes.sum(), broadening)
+    folder = write_phonon_folder(tmp_path, [PhononRecord.of("salt", SALT, dos)])
+    [found] = read_phonon_folder(folder)
+    points = np.arange(0.0, 300.0, 10.0)
+    np.testing.assert_allclose(found.dos.at(points, 10.0), dos.at(points, 10.0), atol=1.5e-3)
+
+
 def test_alloys_keep_their_fractions(tmp_path):
     fractions = 0.75 * one_hot(np.array([11, 17])) + 0.25 * one_hot(np.array([19, 17]))
     alloy = dataclasses.replace(SALT, occupations=fractions)

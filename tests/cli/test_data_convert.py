@@ -75,13 +75,15 @@ def test_a_folder_and_an_archive_of_crystals(
     broken.mkdir()
     (broken / "FORCE_SETS").write_text("none")
     (folder / "two.tar.lzma").write_bytes(packed(broken))
+    (folder / "cut.tar.lzma").write_bytes(packed(copper)[:300])
     (folder / "notes.txt").write_text("hello")
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as tar:
         tar.add(folder, "phononDB-1/phonon_db_tarred")
     for source in (folder, tmp_path / "all.tar.gz"):
         found = answer("data", "convert", source, "-o", tmp_path / source.stem, "--mesh", "10")
         assert found["crystals"] == 1
-        assert list(found["failed"]) == ["two.tar.lzma"]
+        assert sorted(found["failed"]) == ["cut.tar.lzma", "two.tar.lzma"]
+        assert "cannot be unpacked" in found["failed"]["cut.tar.lzma"]
         assert "has no structure" in found["failed"]["two.tar.lzma"]
         assert [record.name for record in read_phonons(tmp_path / source.stem)] == ["one"]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.geometry import minkowski_reduce
 
 from euclidium.simulate.abinit import (
     HARTREE_TO_CM1,
@@ -208,6 +209,12 @@ def test_mesh_of_other_lattices():
     slab = Atoms("Si", cell=[3.0, 3.0, 6.0], pbc=True)
     assert np.diag(k_mesh(slab, 12.0)[0]).tolist() == [4, 4, 2]
     assert np.diag(k_mesh(slab, 10.0, (2, 2, 2))[0]).tolist() == [4, 4, 2]
+    for a, angle in ((10.5, 24.2), (6.3, 34.0)):  # Bi₂Te₃ and MgCl₂
+        skew = Atoms("Bi", cell=[a, a, a, angle, angle, angle], pbc=True)
+        matrix = k_mesh(skew, 16.0, (2, 2, 2))[0]
+        assert len(set(np.diag(matrix))) == 1
+        reduced = minkowski_reduce(matrix @ skew.cell.array)[0]
+        assert np.linalg.norm(reduced, axis=1).min() >= 16.0 - 1e-6
     with pytest.raises(ValueError, match="the length of the mesh of k points is in Å, above zero"):
         k_mesh(slab, 0.0)
 

@@ -90,6 +90,8 @@ def test_bad_arguments(crystal, tmp_path):
         mode(crystal, band=6)
     with pytest.raises(ValueError, match=r"q = \[0.123456, 0.0, 0.0\] does not fit"):
         mode(crystal, (0.123456, 0.0, 0.0))
+    with pytest.raises(ValueError, match="repeat is three whole numbers above zero, got"):
+        mode(crystal, repeat=(0, 1, 1))
     found = mode(crystal)
     with pytest.raises(ValueError, match="two frames or more and an amplitude above zero, got 1"):
         found.frames(1)

@@ -226,8 +226,10 @@ def test_json_can_be_read_by_others(argon, tmp_path):
 
 def test_files_that_hold_no_phonons(tmp_path):
     np.savez(tmp_path / "other.npz", a=1)
+    np.savez(tmp_path / "words.npz", text=np.array("{}"))
     (tmp_path / "text.npz").write_text("nothing")
-    for name in ("other.npz", "text.npz"):
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:-30])
+    for name in ("other.npz", "words.npz", "text.npz", "cut.npz"):
         with pytest.raises(ValueError, match=f"{name} does not hold phonons"):
             Phonons.load(tmp_path / name)
 

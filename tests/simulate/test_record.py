@@ -48,7 +48,8 @@ def test_other_files_are_refused(tmp_path):
     np.savez(tmp_path / "other.npz", a=1)
     save_record(RECORD.inner, tmp_path / "inner.npz")
     (tmp_path / "text.npz").write_text("nothing")
-    for name in ("other.npz", "inner.npz", "text.npz"):
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:-30])
+    for name in ("other.npz", "inner.npz", "text.npz", "cut.npz"):
         with pytest.raises(ValueError, match=rf"{name} does not hold what Outer.save\(\) writes"):
             load_record(Outer, tmp_path / name)
     with pytest.raises(FileNotFoundError):

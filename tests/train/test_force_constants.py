@@ -158,6 +158,7 @@ def test_a_density_of_states_is_its_quantiles(supercell, rows):
         ({"force_constants": np.ones((2, 2, 3, 3))}, "force_constants have the shape"),
         ({"frequencies": np.full((4, 6), np.nan)}, "frequencies hold a number that is not finite"),
         ({}, "silicon has neither force constants nor frequencies nor a DOS"),
+        ({"force_constants": np.ones((2, 16, 3, 3))}, "has points q, but neither frequencies nor"),
         ({"q": None, "dos": PhononDOS(np.arange(3.0), np.ones(2))}, "needs a mesh of points q"),
     ],
 )

@@ -358,6 +358,8 @@ def _evaluate(node: ast.expr, lookup: Lookup) -> float:
         return float(together(_evaluate(value, lookup) for value in node.values))
     assert isinstance(node, ast.Compare)
     values = [_evaluate(value, lookup) for value in (node.left, *node.comparators)]
+    if any(math.isnan(value) for value in values):
+        raise ValueError(f"{ast.unparse(node)} compares a number that is not known")
     pairs = zip(node.ops, values[:-1], values[1:], strict=True)
     return float(all(COMPARISONS[type(op)](left, right) for op, left, right in pairs))
 

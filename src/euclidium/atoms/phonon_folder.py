@@ -109,8 +109,9 @@ def read_phonon_folder(folder: Path) -> list[PhononRecord]:
 def write_phonon_folder(folder: Path, records: Iterable[PhononRecord]) -> Path:
     """Write records as a folder that :func:`read_phonon_folder` reads; the folder may be new.
 
-    A density on intervals of 5 cm⁻¹ around multiples of 5 cm⁻¹ is stored as it is, any other is
-    smoothed by a Gaussian of 6 cm⁻¹, to four digits. Raises ``DataError`` without records.
+    A density of Gaussians of 6 cm⁻¹ on intervals of 5 cm⁻¹ around multiples of 5 cm⁻¹ is stored as
+    it is, any other is smoothed to this width, to four digits. Raises ``DataError`` if there are no
+    records.
 
     >>> from tempfile import TemporaryDirectory
     >>> argon = Structure(np.array([18]), np.zeros((1, 3)), 5 * np.eye(3), np.ones(3, bool))
@@ -240,7 +241,9 @@ def _array(value: object) -> object:
 
 
 def _on_grid(dos: PhononDOS) -> bool:
-    """Whether the intervals are those around multiples of the pitch."""
+    """Whether a curve is as the file has it: its width, and intervals around multiples."""
+    if abs(dos.broadening - WIDTH) > 1e-6:
+        return False
     first = dos.centers[0]
     same = np.allclose(np.diff(dos.edges), PITCH, atol=1e-6)
     return bool(same and abs(first - PITCH * round(first / PITCH)) < 1e-6)

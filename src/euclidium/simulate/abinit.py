@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
+from ase.geometry import minkowski_reduce
 from jaxtyping import Float, Int
 
 from euclidium.units import BOHR, HARTREE, THZ_TO_CM1, THZ_TO_MEV
@@ -112,6 +113,8 @@ def k_mesh(
     step = np.array(multiple)
     if not (_is_face_centred(atoms) and len(set(multiple)) == 1):
         counts = np.ceil(length / atoms.cell.lengths() / step - 1e-6).astype(int)
+        while _shortest(np.diag(step * counts) @ atoms.cell.array) < length - 1e-6:
+            counts += 1  # of a skew cell, whose differences of vectors are shorter than these
         return np.diag(step * counts), np.zeros(3)
     meshes = []
     for shape in (FCC_TO_CUBIC, FCC_TO_BODY_CENTRED):
@@ -348,9 +351,7 @@ def _is_face_centred(atoms: Atoms) -> bool:
 
 def _shortest(vectors: np.ndarray) -> float:
     """Length of the shortest vector of a lattice."""
-    counts = np.stack(np.meshgrid(*[range(-2, 3)] * 3), axis=-1).reshape(-1, 3)
-    lengths = np.linalg.norm(counts @ vectors, axis=1)
-    return float(lengths[lengths > 1e-9].min())
+    return float(np.linalg.norm(minkowski_reduce(vectors)[0], axis=1).min())
 
 
 def _complaint(log: Path) -> str:

@@ -118,6 +118,8 @@ def mode(
     """
     phonopy = phonons._phonopy
     point = np.array([float(x) for x in q])
+    if not all(int(n) == n > 0 for n in repeat):
+        raise ValueError(f"repeat is three whole numbers above zero, got {list(repeat)}")
     n_bands = 3 * phonons.n_atoms
     if not -n_bands <= band < n_bands:
         raise ValueError(f"there are bands 0 to {n_bands - 1}, got {band}")

@@ -13,6 +13,7 @@ from ase.data import chemical_symbols
 from jaxtyping import Float
 
 from euclidium.simulate.calculator import Calculator, Model
+from euclidium.simulate.lattice import check_crystal
 from euclidium.simulate.record import load_record, save_record
 from euclidium.simulate.relax import relax as relaxed
 from euclidium.simulate.supercell import supercell_matrix
@@ -153,10 +154,7 @@ def _check(
     atoms: Atoms, mesh: Sequence[int], T: np.ndarray, method: str, displacement: float
 ) -> None:
     """A crystal, and arguments that make sense."""
-    if not atoms.pbc.all() or len(atoms) == 0:
-        raise ValueError(
-            "heat conduction needs a crystal, periodic along all axes: set its cell and pbc"
-        )
+    check_crystal(atoms, "heat conduction needs")
     if method not in ("rta", "lbte"):
         raise ValueError(f"the method is rta or lbte, got {method!r}")
     if np.shape(mesh) != (3,) or not all(int(n) == n > 0 for n in mesh):

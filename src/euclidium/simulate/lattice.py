@@ -7,6 +7,8 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from jaxtyping import Float, Int
 
+from euclidium.atoms.sites import find_occupations, mixed
+
 
 def lattice(
     atoms: Atoms,
@@ -17,7 +19,9 @@ def lattice(
     """The object of phonopy for a crystal and its supercell.
 
     The rows of ``supercell`` are its vectors in unit cells; phonopy's own matrices have vectors in
-    columns, and so has ``primitive``, which without one is found by symmetry.
+    columns, and so has ``primitive``, which without one is found by symmetry; where atoms of one
+    element differ in mass or magnetic moment it is the whole cell. Initial magnetic moments are
+    kept. Raises ``ValueError`` as :func:`check_crystal` does.
 
     >>> from ase.build import bulk
     >>> silicon = lattice(bulk("Si", cubic=True), np.eye(3, dtype=np.int64))
@@ -28,15 +32,49 @@ def lattice(
     from phonopy.structure.atoms import PhonopyAtoms
     from phonopy.structure.cells import guess_primitive_matrix
 
-    crystal = PhonopyAtoms(
-        symbols=[chemical_symbols[z] for z in atoms.numbers],
-        cell=atoms.cell.array,
-        scaled_positions=atoms.get_scaled_positions(wrap=False),
-        masses=atoms.get_masses(),
-    )
+    check_crystal(atoms)
+    moments = atoms.get_initial_magnetic_moments()
+    parts = {
+        "symbols": [chemical_symbols[z] for z in atoms.numbers],
+        "cell": atoms.cell.array,
+        "scaled_positions": atoms.get_scaled_positions(wrap=False),
+        "masses": atoms.get_masses(),
+    }
     if primitive is None:
-        primitive = guess_primitive_matrix(crystal, symprec=symprec)
+        same = all(_same(atoms.numbers, values) for values in (atoms.get_masses(), moments))
+        primitive = np.eye(3)
+        if same:
+            primitive = guess_primitive_matrix(PhonopyAtoms(**parts), symprec=symprec)
+    crystal = PhonopyAtoms(**parts, magnetic_moments=moments if moments.any() else None)
     return Phonopy(crystal, supercell.T, primitive_matrix=primitive, symprec=symprec)
+
+
+def check_crystal(atoms: Atoms, what: str = "phonons need") -> None:
+    """Refuse what is no crystal with one atom on each site, in a right-handed cell.
+
+    Raises ``ValueError`` with a sentence; ``what`` are its first words.
+
+    >>> from ase.build import bulk
+    >>> check_crystal(bulk("Cu"))
+    """
+    if not atoms.pbc.all() or len(atoms) == 0:
+        raise ValueError(f"{what} a crystal, periodic along all axes: set its cell and pbc")
+    occupations = find_occupations(atoms, "the crystal")
+    if occupations is not None and mixed(occupations).any():
+        raise ValueError(
+            "this crystal has sites that elements share or that are empty in part, and forces need "
+            "one atom on each: build an ordered supercell, or take euclidium phonons predict"
+        )
+    if np.linalg.det(atoms.cell.array) < 0:
+        raise ValueError(
+            "the cell of this crystal is left-handed: exchange two of its vectors, and the "
+            "coordinates of the atoms along them"
+        )
+
+
+def _same(numbers: np.ndarray, values: np.ndarray) -> bool:
+    """Whether all atoms of an element have the same value."""
+    return all(np.ptp(values[numbers == z], axis=0).max() < 1e-6 for z in np.unique(numbers))
 
 
 def ase_atoms(crystal: Any) -> Atoms:
@@ -48,4 +86,6 @@ def ase_atoms(crystal: Any) -> Atoms:
     """
     atoms = Atoms(crystal.symbols, crystal.positions, cell=crystal.cell, pbc=True)
     atoms.set_masses(crystal.masses)
+    if crystal.magnetic_moments is not None:
+        atoms.set_initial_magnetic_moments(crystal.magnetic_moments)
     return atoms

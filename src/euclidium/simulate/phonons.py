@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 from jaxtyping import Float, Int
 
-from euclidium.atoms.sites import find_occupations, mixed
 from euclidium.simulate.calculator import Calculator, Model
 from euclidium.simulate.hessian import differentiable, find_force_constants
-from euclidium.simulate.lattice import ase_atoms, lattice
+from euclidium.simulate.lattice import ase_atoms, check_crystal, lattice
 from euclidium.simulate.record import write_file
 from euclidium.simulate.relax import relax as relaxed
 from euclidium.simulate.supercell import supercell_matrix
@@ -160,20 +160,21 @@ class Phonons:
     def load(cls, path: str | os.PathLike[str]) -> "Phonons":
         """Read what ``save`` has written. Raises ``ValueError`` for another file."""
         try:
-            with np.load(path) as archive:
+            with open(path, "rb") as file, np.load(file) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             text = json.loads(str(arrays.pop("text")))
-        except (KeyError, ValueError, EOFError) as error:
+            parts: dict[str, dict[str, Any]] = {"bands": {}, "dos": {}, "thermal": {}, "": {}}
+            for name, value in arrays.items():
+                part, _, key = name.rpartition(".")
+                parts[part][key] = value
+            labels, breaks = (tuple(text[key]) for key in ("labels", "breaks"))
+            bands = Bands(**parts["bands"], labels=labels, breaks=breaks)
+            dos, thermal = DensityOfStates(**parts["dos"]), Thermal(**parts["thermal"])
+            return cls(**parts[""], bands=bands, dos=dos, thermal=thermal)
+        except (KeyError, TypeError, ValueError, EOFError, BadZipFile) as error:
             raise ValueError(
                 f"{path} does not hold phonons: give a file that save() wrote"
             ) from error
-        parts: dict[str, dict[str, Any]] = {"bands": {}, "dos": {}, "thermal": {}, "": {}}
-        for name, value in arrays.items():
-            part, _, key = name.rpartition(".")
-            parts[part][key] = value
-        bands = Bands(**parts["bands"], labels=tuple(text["labels"]), breaks=tuple(text["breaks"]))
-        dos, thermal = DensityOfStates(**parts["dos"]), Thermal(**parts["thermal"])
-        return cls(**parts[""], bands=bands, dos=dos, thermal=thermal)
 
     def to_json(self, path: str | os.PathLike[str]) -> Path:
         """Write bands, density of states and thermodynamics as JSON, for other programs to read."""
@@ -246,7 +247,7 @@ def phonons(
     >>> copper.is_stable, copper.bands.labels[:3]
     (True, ('GAMMA', 'X', 'U|K'))
     """
-    _check_crystal(atoms)
+    check_crystal(atoms)
     if temperatures is None:
         temperatures = np.arange(0.0, 1001.0, 10.0)
     _check_samples(mesh, temperatures)
@@ -280,18 +281,6 @@ def phonons(
         born_charges=born_charges,
         dielectric=dielectric,
     )
-
-
-def _check_crystal(atoms: Atoms) -> None:
-    """A crystal, with one element on each site."""
-    if not atoms.pbc.all() or len(atoms) == 0:
-        raise ValueError("phonons need a crystal, periodic along all axes: set its cell and pbc")
-    occupations = find_occupations(atoms, "the crystal")
-    if occupations is not None and mixed(occupations).any():
-        raise ValueError(
-            "this crystal has sites that elements share or that are empty in part, and forces need "
-            "one atom on each: build an ordered supercell, or take euclidium phonons predict"
-        )
 
 
 def calculator_for(

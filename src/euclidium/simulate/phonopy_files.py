@@ -125,6 +125,15 @@ def phonopy_record(
     )
 
 
+def _can_be_looked_into(path: Path) -> bool:
+    """Whether a path is no broken archive."""
+    try:
+        is_phonopy(path)
+    except DataError:
+        return False
+    return True
+
+
 def phonopy_crystals(path: str | Path) -> Iterator[Path]:
     """The paths for :func:`read_phonopy` in a path: itself, or the entries of a folder or archive.
 
@@ -135,7 +144,9 @@ def phonopy_crystals(path: str | Path) -> Iterator[Path]:
     []
     """
     path = Path(path)
-    if is_phonopy(path) and not (several := _several(path)):
+    if not _can_be_looked_into(path):
+        yield path  # for a reader to say what is the matter
+    elif is_phonopy(path) and not (several := _several(path)):
         yield path
     elif is_phonopy(path):
         yield from several
@@ -143,7 +154,7 @@ def phonopy_crystals(path: str | Path) -> Iterator[Path]:
         for entry in sorted(path.iterdir()):
             if entry.is_dir() or entry.name.endswith(ARCHIVES):
                 yield from phonopy_crystals(entry)
-            elif is_phonopy(entry):
+            elif not _can_be_looked_into(entry) or is_phonopy(entry):
                 yield entry
     elif path.is_file() and not zipfile.is_zipfile(path) and tarfile.is_tarfile(path):
         with tarfile.open(path) as tar, tempfile.TemporaryDirectory() as name:
@@ -153,7 +164,7 @@ def phonopy_crystals(path: str | Path) -> Iterator[Path]:
                     inner = Path(name, bare)
                     with inner.open("wb") as to:
                         shutil.copyfileobj(file, to)
-                    if is_phonopy(inner):
+                    if not _can_be_looked_into(inner) or is_phonopy(inner):
                         yield inner
                     inner.unlink()
 

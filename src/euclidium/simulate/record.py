@@ -8,6 +8,7 @@ import tempfile
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -50,11 +51,11 @@ def load_record(kind: type[Record], path: str | os.PathLike[str]) -> Record:
     ValueError: record.py does not hold what int.save() writes
     """
     try:
-        with np.load(path) as archive:
+        with open(path, "rb") as file, np.load(file) as archive:
             values: dict[str, Any] = {name: archive[name] for name in archive.files}
         values |= json.loads(str(values.pop("text")))
         return _made(kind, values, "")
-    except (KeyError, TypeError, ValueError, EOFError) as error:
+    except (KeyError, TypeError, ValueError, EOFError, BadZipFile) as error:
         name = Path(path).name
         raise ValueError(f"{name} does not hold what {kind.__name__}.save() writes") from error
 

@@ -76,6 +76,8 @@ class Vibrations:
                 raise DataError(f"{self.name}: {key} hold a number that is not finite")
         if self.force_constants is None and self.frequencies is None and self.dos is None:
             raise DataError(f"{self.name} has neither force constants nor frequencies nor a DOS")
+        if self.q is not None and self.frequencies is None and self.dos is None:
+            raise DataError(f"{self.name} has points q, but neither frequencies nor a DOS there")
         if self.dos is not None and self.q is None:
             raise DataError(f"{self.name}: a density of states needs a mesh of points q")
         if not self.structure.pbc.all() or atoms % max(rows, 1) or not rows:
