@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from euclidium.analyze.duplicates import TOLERANCE, Crystal, identify
 from euclidium.analyze.expression import Expression, Properties
@@ -20,7 +20,7 @@ from euclidium.atoms.dos import PhononDOS
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.sites import formula
 from euclidium.atoms.structure import Structure
-from euclidium.atoms.symmetry import site_kinds
+from euclidium.atoms.symmetry import formula_units
 from euclidium.models.spectrum import check_crystal
 
 SUSPICIOUS = 1.0  # Å, between atoms: what is closer is looked at again
@@ -83,7 +83,7 @@ class CrystalFilter:
         if found & set(self.without):
             return "without"
         # no primitive cell is smaller than a formula unit: spares the symmetry of large cells
-        sites = structure.n_atoms // int(np.gcd.reduce(_counts(structure)))
+        sites = structure.n_atoms // formula_units(structure)
         return "max_atoms" if self.is_large(sites) else None
 
     def is_large(self, sites: int) -> bool:
@@ -385,13 +385,8 @@ def _name(structure: Structure, place: str) -> str:
 
 def _formula(structure: Structure) -> str:
     """The formula of the smallest whole number of atoms, or sites."""
-    units = int(np.gcd.reduce(_counts(structure)))
+    units = formula_units(structure)
     return formula({symbol: amount / units for symbol, amount in structure.composition.items()})
-
-
-def _counts(structure: Structure) -> Int[np.ndarray, " kind"]:
-    """Sites of each kind in the cell."""
-    return np.unique(site_kinds(structure), return_counts=True)[1]
 
 
 def _columns(

@@ -13,7 +13,7 @@ from euclidium.atoms.elements import atomic_number
 from euclidium.atoms.phonon_record import GRID51, WIDTH51, PhononRecord
 from euclidium.atoms.sites import formula
 from euclidium.atoms.structure import Structure
-from euclidium.atoms.symmetry import site_kinds, space_group
+from euclidium.atoms.symmetry import formula_units, site_kinds, space_group
 
 ROOM = 300.0  # K
 UNSTABLE = 0.01  # share of imaginary modes above which a crystal counts as unstable
@@ -308,7 +308,7 @@ def reduced_formula(structure: Structure) -> str:
     >>> reduced_formula(Structure(np.array([8, 8, 12, 12]), np.arange(12.0).reshape(4, 3)))
     'MgO'
     """
-    units = int(np.gcd.reduce(np.unique(site_kinds(structure), return_counts=True)[1]))
+    units = formula_units(structure)
     amounts = {symbol: amount / units for symbol, amount in structure.composition.items()}
     place = {symbol: n for n, symbol in enumerate(ORDER.split())}
     return formula(amounts, sorted(amounts, key=lambda symbol: place.get(symbol, len(place))))

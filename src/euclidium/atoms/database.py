@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -51,13 +51,13 @@ class Entry:
 class Database(ABC):
     """Crystals in a fixed order, in ``files`` that have names; see :func:`open_database`."""
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
+    def __init__(self, files: Sequence[tuple[str, Path]]) -> None:
         self.files = files
 
     def checksum(self) -> str:
         """The SHA-256 of the names and contents of all files."""
         digest = hashlib.sha256()
-        for name, path in self.files.items():
+        for name, path in self.files:
             digest.update(f"{name} {path.stat().st_size}\n".encode())
             with path.open("rb") as stream:
                 while part := stream.read(READ):
@@ -118,7 +118,7 @@ class Folder(Database):
 
     def __init__(self, path: Path) -> None:
         found = sorted(file for file in path.rglob("*") if _is_crystal(file))
-        super().__init__({_readable(file.relative_to(path).as_posix()): file for file in found})
+        super().__init__([(_readable(file.relative_to(path).as_posix()), file) for file in found])
         if not found:
             raise DataError(f"the folder {path} holds no CIF or POSCAR files")
 
@@ -128,7 +128,7 @@ class Folder(Database):
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
         """The files from one number up to another."""
-        for name, file in islice(self.files.items(), start, stop):
+        for name, file in self.files[start:stop]:
             yield Entry(name, partial(_read_file, file, name))
 
 
@@ -136,7 +136,7 @@ class Stream(Database):
     """What can only be read from its beginning; going forward does not begin anew."""
 
     def __init__(self, path: Path, begin: Callable[[Path], Iterator[Entry]]) -> None:
-        super().__init__({path.name: path})
+        super().__init__([(path.name, path)])
         self._begin = begin = partial(begin, path)
         self._stream, self._place = begin(), 0
 
@@ -168,7 +168,7 @@ class Rows(Database):
     def __init__(self, path: Path) -> None:
         from ase.db import connect
 
-        super().__init__({path.name: path})
+        super().__init__([(path.name, path)])
         self._path, self._rows = path, connect(path)
 
     def __len__(self) -> int:
@@ -195,7 +195,7 @@ class Listed(Database):
     """A JSON file with a list of crystals, or one; unlike the others it is held in memory."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__({path.name: path})
+        super().__init__([(path.name, path)])
         self._name = path.name
         with open_with_compression(str(path)) as file:
             try:

@@ -211,6 +211,15 @@ def site_kinds(structure: Structure) -> Integer[np.ndarray, " atom"]:
     return np.unique(structure.occupations.round(6), axis=0, return_inverse=True)[1].ravel()
 
 
+def formula_units(structure: Structure) -> int:
+    """How many formula units the cell has: the largest number that divides the sites of each kind.
+
+    >>> formula_units(Structure(np.array([8, 8, 12, 12]), np.arange(12.0).reshape(4, 3)))
+    2
+    """
+    return int(np.gcd.reduce(np.unique(site_kinds(structure), return_counts=True)[1]))
+
+
 def _rotations(
     cell: Float[np.ndarray, "3 3"],
     fractional: Float[np.ndarray, "atom 3"],
