@@ -47,6 +47,7 @@ OWNERS = {
     "scipy": {"o3", "atoms", "descriptors", "simulate", "analyze", "units.py"},
     "seekpath": {"simulate/phonons.py"},
     "skimage": {"analyze/surfaces.py"},
+    "sklearn": {"train/trees.py"},
     "spglib": {
         "analyze/duplicates.py",
         "analyze/spectra.py",
@@ -159,6 +160,7 @@ def test_dependencies_are_declared():
         "pyyaml": "yaml",
         "basis-set-exchange": "basis_set_exchange",
         "scikit-image": "skimage",
+        "scikit-learn": "sklearn",
     }
     declared = {names.get(name, name) for name in declared}
     used = {name.partition(".")[0] for file in FILES.values() for name in imports(file)}

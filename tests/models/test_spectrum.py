@@ -11,6 +11,7 @@ from euclidium.atoms import DataError, Graph, Structure, collate
 from euclidium.models.config import NequIPConfig, SpectrumConfig
 from euclidium.models.spectrum import Spectrum, check_crystal, combine, grid_edges
 from euclidium.models.storage import load, save
+from euclidium.models.trees import Tree, Trees
 
 SMALL = SpectrumConfig(
     network=NequIPConfig(channels=8, layers=2, modulation=True),
@@ -144,6 +145,52 @@ def test_numbers_beside_the_curve_have_weights_of_their_own(quartz):
     assert both.unstable == pytest.approx(second.unstable, rel=1e-6)
     assert both.last_peak == pytest.approx(second.last_peak, rel=1e-6)
     assert both.unstable != pytest.approx(first.unstable, rel=1e-3)
+
+
+@pytest.fixture
+def trees() -> Trees:
+    """Trees that tell cubic crystals from others by the number of the space group."""
+    leaf = Tree(np.array([58, 0, 0]), np.array([2, 0, 0]), np.array([194.5, 2.0, -3.0]))
+    return Trees.of([leaf, leaf])
+
+
+def log_odds(model: Spectrum, crystals: list[Structure]) -> list[float]:
+    """How probable a model finds it that crystals are unstable."""
+    found = [result.unstable for result in model.predict(crystals)]
+    return torch.logit(torch.tensor(found, dtype=torch.float64)).tolist()
+
+
+def test_trees_tell_of_stability_and_of_nothing_else(quartz, trees, tmp_path):
+    torch.manual_seed(5)
+    plain, model = (Spectrum(SMALL).eval() for _ in range(2))
+    model.load_state_dict(plain.state_dict())
+    model.set_trees(trees, (0.5, 2.0, 0.1))
+    crystals = [Structure.from_ase(one) for one in (quartz, bulk("Si", "diamond", 5.43))]
+    before, after = log_odds(plain, crystals), log_odds(model, crystals)
+    assert after == pytest.approx([0.5 * before[0] + 8.1, 0.5 * before[1] - 11.9], rel=1e-4)
+    for one, two in zip(plain.predict(crystals), model.predict(crystals), strict=True):
+        np.testing.assert_allclose(two.dos.modes, one.dos.modes, atol=1e-9)
+    save(model, tmp_path / "a.euclidium", half=True)
+    again = load(tmp_path / "a.euclidium")
+    assert again.config.trees == (2, 6)
+    assert log_odds(again, crystals) == pytest.approx(after, rel=0.02)
+
+
+def test_trees_see_a_supercell_as_its_primitive_cell():
+    model = Spectrum(SMALL).eval()
+    of_two_atoms = Tree(np.array([52, 0, 0]), np.array([2, 0, 0]), np.array([2.5, 1.0, 9.0]))
+    model.set_trees(Trees.of([of_two_atoms]), (0.0, 1.0, 0.0))
+    silicon = [bulk("Si", "diamond", 5.43, cubic=cubic) for cubic in (True, False)]
+    odds = log_odds(model, [Structure.from_ase(one) for one in silicon])
+    assert odds == pytest.approx([1.0, 1.0], rel=1e-5)
+
+
+def test_trees_do_not_combine(trees):
+    models = [Spectrum(SMALL).eval() for _ in range(2)]
+    models[0].set_trees(trees, (0.5, 2.0, 0.1))
+    both = combine(models)
+    assert both.trees is None
+    assert both.config.stability == (1.0, 0.0, 0.0)
 
 
 def test_a_file_gives_the_same_model(model, quartz, tmp_path):

@@ -168,6 +168,18 @@ def in_cell(
     )
 
 
+def reduced_lengths(cell: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3"]:
+    """Lengths of the three shortest vectors that span a lattice (Niggli's cell), Å, ascending.
+
+    They are the same whatever vectors describe the lattice (rows, Å).
+
+    >>> reduced_lengths(np.array([[3.0, 0, 0], [3.0, 4.0, 0], [0, 4.0, 5.0]])).round(6).tolist()
+    [3.0, 4.0, 5.0]
+    """
+    found = ask_spglib("niggli_reduce", cell)
+    return np.sort(np.linalg.norm(cell if found is None else found, axis=1))
+
+
 def ask_spglib(function: str, *arguments: Any, **options: Any) -> Any:
     """What a function of spglib answers, None where it finds nothing, as for overlapping atoms.
 

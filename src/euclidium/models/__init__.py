@@ -7,6 +7,7 @@ from euclidium.models.config import NequIPConfig as NequIPConfig
 from euclidium.models.config import PotentialConfig as PotentialConfig
 from euclidium.models.config import RadialConfig as RadialConfig
 from euclidium.models.config import SpectrumConfig as SpectrumConfig
+from euclidium.models.crystal import describe_crystal as describe_crystal
 from euclidium.models.density import DensityModel as DensityModel
 from euclidium.models.density import DensityPrediction as DensityPrediction
 from euclidium.models.elements import ElementEmbedding as ElementEmbedding
@@ -27,6 +28,8 @@ from euclidium.models.storage import ModelFileError as ModelFileError
 from euclidium.models.storage import describe as describe
 from euclidium.models.storage import load as load
 from euclidium.models.storage import save as save
+from euclidium.models.trees import Tree as Tree
+from euclidium.models.trees import Trees as Trees
 
 __all__ = [
     "DensityConfig",
@@ -45,11 +48,14 @@ __all__ = [
     "SpectrumConfig",
     "SpectrumPrediction",
     "SpectrumResult",
+    "Tree",
+    "Trees",
     "Vibrations",
     "check_crystal",
     "combine",
     "compile_radial",
     "describe",
+    "describe_crystal",
     "element_properties",
     "freeze",
     "load",

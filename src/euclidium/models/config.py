@@ -142,6 +142,12 @@ class SpectrumConfig(Config):
     number_weights: tuple[float, ...] = Field(
         (), description="the same of each member's last peak and stability"
     )
+    trees: tuple[int, int] | None = Field(
+        None, description="number of trees that tell of stability, and of their nodes"
+    )
+    stability: tuple[float, float, float] = Field(
+        (1.0, 0.0, 0.0), description="weights of the networks and of the trees, and a constant"
+    )
     symmetry: float = Field(1e-3, gt=0, description="tolerance of the crystal's symmetry, Å")
     uncertainty: dict[str, tuple[float, float]] = Field(
         default_factory=dict,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from euclidium.atoms.dos import PhononDOS
@@ -17,10 +17,12 @@ from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.atoms.symmetry import primitive, symmetric_graph
 from euclidium.models.config import NequIPConfig, SpectrumConfig
-from euclidium.models.elements import LARGEST, ElementEmbedding, MassEmbedding
+from euclidium.models.crystal import describe_crystal, element_shares, site_weights
+from euclidium.models.elements import ElementEmbedding, MassEmbedding
 from euclidium.models.lattice import Lattice, Vibrations
 from euclidium.models.nequip import NequIP
 from euclidium.models.peaks import Peaks
+from euclidium.models.trees import Trees
 from euclidium.ops.segments import segment_sum
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -42,9 +44,9 @@ class SpectrumPrediction:
     with the share of the curve that comes from force constants in models that have them.
     ``top`` is the probability that the last peak lies between the middle of the interval before and
     that of each interval, ``unstable`` the logarithm of the odds that the crystal has imaginary
-    modes. ``lowest`` is arsinh(ω/20 cm⁻¹) of the lowest frequency, negative if imaginary, from a
-    single network that learned it; ``direct`` are the curves of the sites alone and ``vibrations``
-    the waves, both of a single network with force constants.
+    modes, by the networks alone. ``lowest`` is arsinh(ω/20 cm⁻¹) of the lowest frequency, negative
+    if imaginary, from a single network that learned it; ``direct`` are the curves of the sites
+    alone and ``vibrations`` the waves, both of a single network with force constants.
     """
 
     sites: Float[Tensor, "orbit interval"]
@@ -201,6 +203,10 @@ class Spectrum(nn.Module):
     equivalent are computed once: a supercell costs what its primitive cell does, and gives the
     same.
 
+    Whether a crystal is stable depends on the whole of it, and networks soon know the training data
+    by heart: a model may have :class:`Trees`, too, that tell from :func:`describe_crystal`. The
+    logarithm of the odds that it is unstable is then a weighted sum, a network + b trees + c.
+
     Chen et al., Adv. Sci. 8, 2004214 (2021), https://doi.org/10.1002/advs.202004214, with other
     inputs, readouts and losses; ``SpectrumConfig`` can describe theirs.
 
@@ -229,6 +235,7 @@ class Spectrum(nn.Module):
             weights = torch.tensor(getattr(config, name) or (1.0,) * config.members)
             self.register_buffer(name, weights / weights.sum(), persistent=False)
         self.register_buffer("edges", grid_edges(config), persistent=False)
+        self.trees = Trees(*config.trees) if config.trees else None
         # the mean curve of the training data, which sites deviate from
         self.register_buffer("prior", torch.zeros(config.n_intervals))
         self.to(DTYPES[config.dtype])
@@ -243,14 +250,23 @@ class Spectrum(nn.Module):
         share = modes / modes.sum()
         self.prior.copy_(torch.log(share + FEW).to(self.prior))
 
+    def set_trees(self, trees: Trees, stability: tuple[float, float, float]) -> None:
+        """Tell of stability with trees: the weight of the networks, that of the trees, a constant.
+
+        The trees read what :func:`describe_crystal` says of the graph of a crystal.
+        """
+        self.trees = trees.to(self.prior)
+        size = len(trees.roots), len(trees.value)
+        self.config = self.config.model_copy(update={"trees": size, "stability": stability})
+
     def graph(self, structure: Structure) -> Graph:
         """The graph of a crystal as the model reads it, symmetric atoms once.
 
-        Force constants are those of a primitive cell, on whose waves the curve depends. Raises
-        ``DataError`` as :func:`check_crystal` does.
+        Force constants are those of a primitive cell, on whose waves the curve depends, and trees
+        are asked about it. Raises ``DataError`` as :func:`check_crystal` does.
         """
         check_crystal(structure)
-        if any(member.share for member in self.members):
+        if self.trees is not None or any(member.share for member in self.members):
             structure = primitive(structure, self.config.symmetry)
         return symmetric_graph(structure, self.cutoff, self.config.symmetry)
 
@@ -338,27 +354,39 @@ class Spectrum(nn.Module):
         source = iter(structures)
         device = self.prior.device
         while batch := list(islice(source, batch_size)):
-            graph = collate([self.graph(structure) for structure in batch]).to(device)
+            graphs, numbers = [], []
+            for structure in batch:
+                graphs.append(self.graph(structure))
+                if self.trees is not None:
+                    numbers.append(describe_crystal(structure, graphs[-1], self.config.symmetry))
+            graph = collate(graphs).to(device)
             with torch.no_grad():
                 found = self.of_members(graph)
-            yield from self._results(batch, graph, found)
+            odds = _mean(self.number_weights, torch.stack([one.unstable for one in found]))
+            if self.trees is not None:
+                of_networks, of_trees, constant = self.config.stability
+                said = self.trees(torch.from_numpy(np.stack(numbers)).to(device))
+                odds = of_networks * odds + of_trees * said + constant
+            yield from self._results(batch, graph, found, odds.sigmoid())
 
     def _results(
-        self, batch: Sequence[Structure], graph: Graph, found: Sequence[SpectrumPrediction]
+        self,
+        batch: Sequence[Structure],
+        graph: Graph,
+        found: Sequence[SpectrumPrediction],
+        unstable: Float[Tensor, " structure"],
     ) -> Iterator[SpectrumResult]:
         """One result for each crystal of a batch."""
         assert graph.orbits is not None
         edges = self.edges.cpu().numpy()
         weights, crystal = site_weights(graph)
-        shares = _element_shares(graph) * weights[:, None]
+        shares = element_shares(graph) * weights[:, None]
         sites = _mean(self.weights, torch.stack([one.sites for one in found])).double().cpu()
         share, number_share = (
             w.double().cpu().numpy() for w in (self.weights, self.number_weights)
         )
         totals = torch.stack([one.total for one in found], dim=1).double().cpu()
         tops = torch.stack([one.top for one in found], dim=1).double().cpu()
-        odds = torch.stack([one.unstable for one in found])
-        unstable = _mean(self.number_weights, odds).sigmoid().tolist()
         for n, structure in enumerate(batch):
             own = (crystal == n).cpu()
             scale = 3 / totals[n].sum(dim=1, keepdim=True)
@@ -376,7 +404,7 @@ class Spectrum(nn.Module):
                     chemical_symbol(int(z)): parts[z] for z in np.flatnonzero(parts.sum(axis=1) > 0)
                 },
                 last_peak=float(_medians(edges, top[None])[0]),
-                unstable=unstable[n],
+                unstable=float(unstable[n]),
                 uncertainty=self._uncertainty(disagreement),
                 members=members,
             )
@@ -402,23 +430,6 @@ def grid_edges(config: SpectrumConfig) -> Float[Tensor, " edge"]:
         for start, stop, width in config.grid
     ]
     return torch.cat([*parts, torch.tensor([config.grid[-1][1]], dtype=torch.float64)])
-
-
-def site_weights(graph: Graph) -> tuple[Float[Tensor, " orbit"], Int[Tensor, " orbit"]]:
-    """The share of the atoms that each orbit holds, and the crystal that it belongs to.
-
-    >>> from ase.build import bulk
-    >>> salt = Structure.from_ase(bulk("NaCl", "rocksalt", 5.64))
-    >>> [t.tolist() for t in site_weights(symmetric_graph(salt, 5.0))]
-    [[0.5, 0.5], [0, 0]]
-    """
-    orbits = graph.orbits
-    assert orbits is not None
-    crystal = graph.structure[orbits.representatives]
-    weights = orbits.multiplicities.double()
-    if graph.occupations is not None:
-        weights = weights * graph.occupations[orbits.representatives].sum(dim=1)
-    return weights / segment_sum(weights, crystal, graph.n_structures)[crystal], crystal
 
 
 def check_crystal(structure: Structure) -> None:
@@ -452,6 +463,7 @@ def combine(
 
     Curves have ``weights`` if there are some, last peaks and stabilities ``number_weights``: these
     numbers are learned by heart sooner than curves, so that another member may know them best.
+    Trees are left out.
 
     Networks, dropout, the mean curves that they began with, and whether the lowest frequency was
     learned may differ. Raises ``ValueError`` for none, and for models that differ in their grid,
@@ -467,7 +479,7 @@ def combine(
     # dropout is a matter of training
     free = {"members": 1, "networks": (), "network": NequIPConfig(), "dropout": 0.0}
     free |= {"feature_dropout": 0.0, "weights": (), "number_weights": (), "softest": False}
-    free |= {"lattice": 0.0, "lattices": ()}
+    free |= {"lattice": 0.0, "lattices": (), "trees": None, "stability": (1.0, 0.0, 0.0)}
     configs = [model.config.model_copy(update=free) for model in models]
     if any(config != configs[0] for config in configs):
         raise ValueError("models with different configurations cannot be combined")
@@ -481,6 +493,8 @@ def combine(
         "lattices": lattices if any(lattices) else (),
         "weights": weights,
         "number_weights": number_weights,
+        "trees": None,
+        "stability": (1.0, 0.0, 0.0),
         "softest": any(model.config.softest for model in models),
     }
     whole = Spectrum(SpectrumConfig.model_validate(config), calibrate=False)
@@ -512,16 +526,6 @@ def _readout(width: int, hidden: int, out: int, dropout: float) -> nn.Sequential
     return nn.Sequential(
         nn.Linear(width, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, out)
     )
-
-
-def _element_shares(graph: Graph) -> Float[Tensor, "orbit element"]:
-    """The share of each element on the sites of the orbits."""
-    assert graph.orbits is not None
-    chosen = graph.orbits.representatives
-    if graph.occupations is not None:
-        shares = graph.occupations[chosen].double()
-        return shares / shares.sum(dim=1, keepdim=True)
-    return nn.functional.one_hot(graph.species[chosen], LARGEST + 1).double()
 
 
 def _medians(

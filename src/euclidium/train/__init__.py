@@ -33,6 +33,7 @@ from euclidium.train.spectrum import SpectrumTask as SpectrumTask
 from euclidium.train.spectrum import spectrum_graph as spectrum_graph
 from euclidium.train.state import Progress as Progress
 from euclidium.train.task import Task as Task
+from euclidium.train.trees import grow_trees as grow_trees
 
 __all__ = [
     "ConfigError",
@@ -58,6 +59,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "forces_term",
+    "grow_trees",
     "load_config",
     "penalty",
     "read_data",

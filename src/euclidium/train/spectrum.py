@@ -20,6 +20,7 @@ from euclidium.atoms.graph import Graph
 from euclidium.atoms.phonon_record import GRID51, WIDTH51, PhononRecord
 from euclidium.atoms.symmetry import symmetric_graph
 from euclidium.models.config import SpectrumConfig
+from euclidium.models.crystal import site_weights
 from euclidium.models.lattice import Vibrations
 from euclidium.models.spectrum import (
     SOFT,
@@ -27,7 +28,6 @@ from euclidium.models.spectrum import (
     SpectrumPrediction,
     check_crystal,
     grid_edges,
-    site_weights,
 )
 from euclidium.models.storage import save
 from euclidium.train.loss import Term

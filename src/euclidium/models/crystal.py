@@ -1,0 +1,190 @@
+"""What a crystal is made of, as numbers that nothing had to learn: its sites, size and symmetry."""
+
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from euclidium.atoms.elements import covalent_radius, electronegativity
+from euclidium.atoms.graph import Graph
+from euclidium.atoms.structure import Structure
+from euclidium.atoms.symmetry import (
+    TOLERANCE,
+    primitive,
+    reduced_lengths,
+    site_kinds,
+    space_group,
+)
+from euclidium.models.elements import LARGEST
+from euclidium.ops.segments import segment_sum
+
+REACH = 1.35  # sums of covalent radii, where a neighbour counts half
+BORDER = 0.05  # the same unit, over which it ceases to count
+DECAY = 0.37  # Å, by which a bond grows that is weaker by a factor e
+UNLIKE = 0.2  # on Pauling's scale, a difference of two kinds of atoms
+FARTHEST = 3.0  # sums of covalent radii, where no neighbour is nearer
+LEAST = 1e-3  # of the bonds of an atom, so that one without any is described
+STATISTICS = 4  # of the sites: mean, deviation, smallest, largest
+OF_SITES, OF_SIZE, OF_SYMMETRY = 13, 6, 16
+NUMBERS = STATISTICS * OF_SITES + OF_SIZE + OF_SYMMETRY
+
+
+def site_weights(graph: Graph) -> tuple[Float[Tensor, " orbit"], Int[Tensor, " orbit"]]:
+    """The share of the atoms that each orbit holds, and the crystal that it belongs to.
+
+    >>> from ase.build import bulk
+    >>> from euclidium.atoms.symmetry import symmetric_graph
+    >>> salt = Structure.from_ase(bulk("NaCl", "rocksalt", 5.64))
+    >>> [t.tolist() for t in site_weights(symmetric_graph(salt, 5.0))]
+    [[0.5, 0.5], [0, 0]]
+    """
+    orbits = graph.orbits
+    assert orbits is not None
+    crystal = graph.structure[orbits.representatives]
+    weights = orbits.multiplicities.double()
+    if graph.occupations is not None:
+        weights = weights * graph.occupations[orbits.representatives].sum(dim=1)
+    return weights / segment_sum(weights, crystal, graph.n_structures)[crystal], crystal
+
+
+def element_shares(graph: Graph) -> Float[Tensor, "orbit element"]:
+    """The share of each element on the sites of the orbits.
+
+    >>> from ase.build import bulk
+    >>> from euclidium.atoms.symmetry import symmetric_graph
+    >>> salt = symmetric_graph(Structure.from_ase(bulk("NaCl", "rocksalt", 5.64)), 5.0)
+    >>> element_shares(salt).nonzero().tolist()
+    [[0, 11], [1, 17]]
+    """
+    assert graph.orbits is not None
+    chosen = graph.orbits.representatives
+    if graph.occupations is not None:
+        shares = graph.occupations[chosen].double()
+        return shares / shares.sum(dim=1, keepdim=True)
+    return nn.functional.one_hot(graph.species[chosen], LARGEST + 1).double()
+
+
+def describe_crystal(
+    structure: Structure, graph: Graph, tolerance: float = TOLERANCE
+) -> Float[np.ndarray, " number"]:
+    """A crystal as 74 numbers, the same in every orientation and for every choice of its cell.
+
+    ``graph`` is the symmetric graph of its primitive cell; positions may be off its symmetry by the
+    tolerance (Å). Of each site thirteen numbers, with b_ij = exp((r_i + r_j − d_ij)/0.37 Å) the
+    order of the bond of two atoms with the radii r (covalent) at the distance d:
+
+    - the nearest neighbour, that which is more electronegative, and that which is alike (all in
+      sums of radii); the spread of the distances, weighted with b;
+    - the number of neighbours, soft at 1.35 sums of radii, and of those more electronegative;
+    - Σ_j b_ij, and the parts from more and from less electronegative neighbours;
+    - abs(Σ_j b_ij r̂_ij) and abs(Σ_j b_ij (r̂_ij r̂_ijᵀ − 1/3)) over Σ_j b_ij: how one-sided and how
+      flat its surroundings are;
+    - radius (Å) and electronegativity.
+
+    They come as their mean over the atoms, deviation, smallest and largest. Then the size: atoms
+    and symmetrically different sites in the cell, their ratio, elements, volume of an atom (Å³),
+    and the share of it that spheres of covalent radii fill. Then the symmetry: number of the space
+    group, order of the point group, inversion; order of the sites' symmetry (smallest, mean,
+    largest; share of sites without any; largest and smallest mean over one kind of atom); primitive
+    cells in the conventional one; shortest and longest lattice vectors (Å) with their ratio, of the
+    reduced and of the conventional cell.
+
+    >>> from ase.build import bulk
+    >>> from euclidium.atoms.symmetry import symmetric_graph
+    >>> salt = Structure.from_ase(bulk("NaCl", "rocksalt", 5.64))
+    >>> numbers = describe_crystal(salt, symmetric_graph(salt, 5.0))
+    >>> numbers[[58, 59, 60]].tolist()  # space group, operations, inversion
+    [225.0, 48.0, 1.0]
+    """
+    weights = site_weights(graph)[0].numpy()
+    shares = element_shares(graph)
+    radii, pulls = (shares @ table for table in _tables())
+    sites = _sites(graph, radii, pulls)
+    mean = weights @ sites
+    spread = np.sqrt(weights @ np.square(sites - mean))
+    n_atoms, n_orbits = graph.n_atoms, len(weights)
+    n_elements = int((shares.numpy() > 0).any(axis=0).sum())
+    volume = abs(float(torch.linalg.det(graph.cell[0]))) / n_atoms
+    filled = 4 / 3 * np.pi * float(weights @ radii.numpy() ** 3) / volume
+    size = [n_atoms, n_orbits, n_orbits / n_atoms, n_elements, volume, filled]
+    symmetry = _symmetry(structure, tolerance)
+    return np.concatenate([mean, spread, sites.min(axis=0), sites.max(axis=0), size, symmetry])
+
+
+def _sites(
+    graph: Graph, radii: Float[Tensor, " orbit"], pulls: Float[Tensor, " orbit"]
+) -> Float[np.ndarray, "orbit number"]:
+    """What each site and its neighbours are like; ``pulls`` are electronegativities."""
+    orbits = graph.orbits
+    assert orbits is not None
+    vectors = graph.edge_vectors()
+    lengths = vectors.norm(dim=1)
+    sender, receiver = orbits.members[graph.edges.senders], orbits.members[graph.edges.receivers]
+    reach = radii[sender] + radii[receiver]
+    relative = lengths / reach
+    bonds = torch.exp((reach - lengths) / DECAY)
+    counted = torch.sigmoid((REACH - relative) / BORDER)
+    pull = pulls[sender] - pulls[receiver]
+    more, less = pull > UNLIKE, pull < -UNLIKE
+    unit = vectors / lengths[:, None]
+
+    def summed(values: Tensor) -> Tensor:
+        return segment_sum(values, receiver, len(radii))
+
+    def nearest(chosen: Tensor) -> Tensor:
+        distances = torch.where(chosen, relative, FARTHEST)
+        return torch.full_like(radii, FARTHEST).scatter_reduce(0, receiver, distances, "amin")
+
+    order = summed(bonds).clamp(min=LEAST)
+    middle = summed(bonds * relative) / order
+    variance = summed(bonds * relative.square()) / order - middle.square()
+    flat = unit[:, :, None] * unit[:, None, :] - torch.eye(3).to(unit) / 3
+    numbers = [
+        nearest(torch.ones_like(more)),
+        summed(counted),
+        order,
+        summed(bonds * more),
+        summed(bonds * less),
+        summed(counted * more),
+        summed(bonds[:, None] * unit).norm(dim=1) / order,
+        summed(bonds[:, None] * flat.flatten(1)).norm(dim=1) / order,
+        nearest(more),
+        nearest(~more & ~less),
+        variance.clamp(min=0).sqrt(),
+        radii,
+        pulls,
+    ]
+    return torch.stack(numbers, dim=1).numpy()
+
+
+def _symmetry(structure: Structure, tolerance: float) -> Float[np.ndarray, "16"]:
+    """What the space group of a crystal is like."""
+    structure = primitive(structure, tolerance)  # a supercell may have less symmetry
+    kinds = site_kinds(structure)
+    fractional = structure.positions @ np.linalg.inv(structure.cell)
+    found = space_group((structure.cell, fractional, kinds), tolerance)
+    if found is None:  # as if there were nothing but translations
+        short, _, long = reduced_lengths(structure.cell)
+        return np.array([1.0, 1.0, 0.0, *[1.0] * 7, *[short, long, long / short] * 2])
+    inverted = (found.rotations == -np.eye(3)).all(axis=(1, 2)).any()
+    alike = np.bincount(found.equivalent_atoms)[found.equivalent_atoms]
+    orders = len(found.rotations) / alike
+    of_kinds = [orders[kinds == kind].mean() for kind in np.unique(kinds)]
+    cells = abs(np.linalg.det(found.std_lattice) / np.linalg.det(structure.cell))
+    numbers = [found.number, len(found.rotations), inverted, orders.min(), orders.mean()]
+    numbers += [orders.max(), (orders == 1).mean(), max(of_kinds), min(of_kinds), cells]
+    standard = np.sort(np.linalg.norm(found.std_lattice, axis=1))
+    for short, _, long in (reduced_lengths(structure.cell), standard):
+        numbers += [short, long, long / short]
+    return np.array(numbers, dtype=np.float64)
+
+
+@cache
+def _tables() -> tuple[Float[Tensor, " element"], Float[Tensor, " element"]]:
+    """Covalent radii (Å) and electronegativities by atomic number, the latter interpolated."""
+    radii = [0.0, *(covalent_radius(z) for z in range(1, LARGEST + 1))]
+    known = {z: value for z in range(1, LARGEST + 1) if (value := electronegativity(z)) is not None}
+    pulls = np.interp(np.arange(LARGEST + 1), list(known), list(known.values()))
+    return torch.tensor(radii, dtype=torch.float64), torch.from_numpy(pulls)
