@@ -76,6 +76,7 @@ def main() -> None:
     print("weights in the curve:", dict(zip(names, weights, strict=True)))
     model = calibrated(combine(members, weights), parts["val"])
     plant(model, parts)
+    told = stability(model, parts["test"])
     errors = {name: measured(model, parts[name]) for name in ("val", "test")}
     provenance = {
         "data": "phonondb (A. Togo, 2018-04-17), CC BY 4.0",
@@ -87,7 +88,7 @@ def main() -> None:
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     save(model, arguments.output, plain(metrics), provenance, half=True)
     card = arguments.output.with_suffix(".md")
-    card.write_text(written(model, errors, parts, arguments.output.stat().st_size))
+    card.write_text(written(model, errors, told, parts, arguments.output.stat().st_size))
     print(json.dumps({name: brief(found) for name, found in errors.items()}, indent=2))
 
 
@@ -173,6 +174,18 @@ def plant(model: Spectrum, parts: Mapping[str, Sequence[PhononRecord]]) -> None:
     model.set_trees(trees, (weights[0], weights[1], weights[2]))
 
 
+def stability(model: Spectrum, records: Sequence[PhononRecord]) -> dict[str, float | None]:
+    """How well networks alone, trees alone and both tell unstable crystals: areas below the ROC."""
+    assert model.trees is not None
+    both = model.config.stability
+    found = {}
+    weights = {"networks": (1.0, 0.0, 0.0), "trees": (0.0, 1.0, 0.0), "both": both}
+    for name, weight in weights.items():
+        model.set_trees(model.trees, weight)
+        found[name] = measured(model, records).stability_auroc
+    return found
+
+
 def numbers(model: Spectrum, record: PhononRecord) -> np.ndarray:
     """The description of a crystal as the model makes it."""
     structure = record.structure
@@ -223,8 +236,8 @@ CARD = """# phonon-dos
 
 Phonon densities of states of crystals, straight from their atoms: an ensemble of {members} networks
 (neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax}, {channels} channels; {parameters:,}
-parameters), with weights in the curve of {weights}. Whether a crystal is stable is told by {trees} decision
-trees as well, from 74 numbers of its composition, sites and symmetry. Made by
+parameters), with weights in the curve of {weights}. Whether a crystal is stable is told by {trees}
+decision trees as well, from 74 numbers of its sites, size and symmetry. Made by
 `benchmarks/phonon_dos.py`, {size:.1f} MB.
 
 **Use** for heat capacities, entropies, mean frequencies, last peaks and the shape of the spectrum
@@ -250,7 +263,8 @@ atoms; frequencies in cm⁻¹. Stable: less than 1 % of the modes imaginary.
 
 {overall}
 
-Quartiles of the mean square error of a curve: {quartiles}.
+Quartiles of the mean square error of a curve: {quartiles}. Unstable crystals found, area below the
+ROC curve: {told}.
 
 ### By crystal system
 
@@ -273,6 +287,7 @@ COLUMNS = ("dos51_mae", "dos51_mse", "cv300_mae", "mean_freq_mae", "last_peak_ma
 def written(
     model: Spectrum,
     errors: dict[str, SpectrumErrors],
+    told: Mapping[str, float | None],
     parts: dict[str, list[PhononRecord]],
     size: int,
 ) -> str:
@@ -296,6 +311,7 @@ def written(
         missing=", ".join(unseen(parts["train"])),
         overall=markdown("part", overall, ("stability_auroc",)),
         quartiles=", ".join(f"{value:.4f}" for value in test.quartiles),
+        told=", ".join(f"{name} {number(area)}" for name, area in told.items()),
         systems=markdown("system", test.by_crystal_system),
         elements=markdown("element", test.by_element),
         calibration=markdown_calibration(test),

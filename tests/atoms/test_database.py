@@ -255,7 +255,7 @@ def test_alloys_of_a_list_keep_their_mixed_sites(tmp_path: Path):
     path.write_text(json.dumps(alloy) + "\n" + json.dumps(alloy | {"occupations": [{"Xx": 1}]}))
     first, second = open_database(path).entries()
     assert first.read().composition == {"Cu": 0.75, "Au": 0.25}
-    with pytest.raises(DataError, match="line 2 of alloys.jsonl has an unknown element 'Xx'"):
+    with pytest.raises(DataError, match="line 2 of alloys.jsonl: site 0 holds 'Xx', which is not"):
         second.read()
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from ase.data import atomic_numbers
 from ase.io.formats import open_with_compression
-from jaxtyping import Float
 
 from euclidium.atoms.phonon_folder import structures_file
 from euclidium.atoms.problem import DataError
@@ -27,14 +26,13 @@ from euclidium.atoms.reader import (
     read_structures,
     xyz_frames,
 )
-from euclidium.atoms.sites import N_COLUMNS, majority, mixed
+from euclidium.atoms.sites import fractions, majority, mixed
 from euclidium.atoms.structure import Structure
 
 CRYSTALS = frozenset({".cif", ".vasp", ".poscar", ".contcar"})  # files of a folder, by their ends
 POSCARS = ("POSCAR", "CONTCAR")  # and by the beginnings of their names
 NAMES = ("mp_id", "material_id", "jid", "id", "name")  # where the name of a crystal may stand
 READ = 1 << 20  # bytes at a time
-ROUNDING = 5e-3  # by which the fractions of a site in a file may exceed one
 
 
 @dataclass(frozen=True)
@@ -252,7 +250,7 @@ def structure_of(
         lattice = np.array(crystal["lattice"], dtype=np.float64)
         positions = np.array(crystal["frac"], dtype=np.float64) @ lattice
         mixed_sites = crystal.get("occupations")
-        rows = None if mixed_sites is None else _rows((s.items() for s in mixed_sites), place)
+        rows = None if mixed_sites is None else fractions((s.items() for s in mixed_sites), place)
         return _crystal(crystal["symbols"], positions, lattice, place, words, rows)
     except KeyError as error:
         raise DataError(
@@ -292,26 +290,11 @@ def _pymatgen(crystal: Mapping[str, Any], place: str, info: Mapping[str, object]
     sites, lattice = crystal["sites"], np.array(crystal["lattice"]["matrix"], dtype=np.float64)
     positions = np.array([site["abc"] for site in sites], dtype=np.float64) @ lattice
     parts = ([(part["element"], part.get("occu", 1)) for part in s["species"]] for s in sites)
-    rows = _rows(parts, place)
-    totals = rows.sum(axis=1, keepdims=True)
-    rows = np.where((totals > 1) & (totals < 1 + ROUNDING), rows / np.maximum(totals, 1), rows)
+    rows = fractions(parts, place)
     if not len(rows) or (not mixed(rows).any() and (rows.max(axis=1) <= 1).all()):
         symbols = [site["species"][0]["element"] for site in sites]
         return _crystal(symbols, positions, lattice, place, info)
     return _crystal([], positions, lattice, place, info, rows)
-
-
-def _rows(
-    sites: Iterable[Iterable[tuple[object, Any]]], place: str
-) -> Float[np.ndarray, "site 119"]:
-    """Fractions by site and atomic number, from pairs of a symbol and a fraction."""
-    rows = []
-    for site in sites:
-        row = np.zeros(N_COLUMNS)
-        for symbol, fraction in site:
-            row[_number(str(symbol), place)] += float(fraction)
-        rows.append(row)
-    return np.array(rows).reshape(-1, N_COLUMNS)
 
 
 def _number(symbol: str, place: str) -> int:

@@ -36,7 +36,7 @@ from euclidium.atoms.phonon_record import (
     last_maximum,
 )
 from euclidium.atoms.problem import DataError
-from euclidium.atoms.sites import N_COLUMNS
+from euclidium.atoms.sites import fractions
 from euclidium.atoms.structure import Structure
 from euclidium.units import GAS_CONSTANT
 
@@ -187,13 +187,14 @@ def _record(
     broadening: float,
 ) -> PhononRecord:
     symbols, lattice = row["symbols"], np.array(row["lattice"], dtype=np.float64)
+    sites = row.get("occupations")
     structure = Structure(
         species=np.array([atomic_numbers[symbol] for symbol in symbols]),
         positions=np.array(row["frac"], dtype=np.float64) @ lattice,
         cell=lattice,
         pbc=np.ones(3, dtype=bool),
         info={"name": row["mp_id"]},
-        occupations=_occupations(row.get("occupations")),
+        occupations=None if sites is None else fractions((s.items() for s in sites), row["mp_id"]),
     )
     total = curves[0]
     if not total.sum() > 0:
@@ -214,17 +215,6 @@ def _record(
         split=row.get("split"),
         info={key: _array(value) for key, value in row.items() if key not in OWN},
     )
-
-
-def _occupations(sites: Sequence[Mapping[str, float]] | None) -> np.ndarray | None:
-    """Fractions by site and atomic number, from those by symbol."""
-    if sites is None:
-        return None
-    fractions = np.zeros((len(sites), N_COLUMNS))
-    for row, site in zip(fractions, sites, strict=True):
-        for symbol, fraction in site.items():
-            row[atomic_numbers[symbol]] = fraction
-    return fractions
 
 
 def _symbols(occupations: np.ndarray) -> list[dict[str, float]]:

@@ -123,13 +123,35 @@ they must not exceed one
         )
 
 
+def fractions(
+    sites: Iterable[Iterable[tuple[str, float]]], origin: str
+) -> Float[np.ndarray, "site 119"]:
+    """Fractions by site and atomic number, from pairs of a symbol and a fraction.
+
+    A sum that exceeds one by no more than 0.005 is the rounding of a file, and scaled to one.
+    Raises ``DataError`` for what is not an element; ``origin`` begins the sentence.
+
+    >>> fractions([[("Sb", 0.75), ("Bi", 0.25)]], "the crystal")[0, [51, 83]].tolist()
+    [0.75, 0.25]
+    """
+    rows = []
+    for site, held in enumerate(sites):
+        row = np.zeros(N_COLUMNS)
+        for symbol, fraction in held:
+            row[_number(symbol, site, origin)] += float(fraction)
+        rows.append(row)
+    found = np.array(rows).reshape(-1, N_COLUMNS)
+    totals = found.sum(axis=1, keepdims=True)
+    return np.where((totals > 1) & (totals < 1 + ROUNDING), found / np.maximum(totals, 1), found)
+
+
 def find_occupations(atoms: Atoms, origin: str) -> Float[np.ndarray, "atom 119"] | None:
     """The occupations that ASE stores with its atoms, None if all sites are pure.
 
     They stand in ``info["occupancy"]``, {kind of site: {symbol: fraction}}, and the kind of each
-    atom in ``arrays["spacegroup_kinds"]``; without that each atom is a kind, by its number. A sum
-    that exceeds one by no more than 0.005 is the rounding of a file, and scaled to one. Raises
-    ``DataError`` for a kind or an element that is not known.
+    atom in ``arrays["spacegroup_kinds"]``; without that each atom is a kind, by its number. Sums
+    are rounded as in :func:`fractions`. Raises ``DataError`` for a kind or an element that is not
+    known.
 
     >>> site = {"0": {"Sb": 0.75, "Bi": 0.25}}
     >>> found = find_occupations(Atoms("Sb", info={"occupancy": site}), "the structure")
@@ -148,7 +170,7 @@ def find_occupations(atoms: Atoms, origin: str) -> Float[np.ndarray, "atom 119"]
             f"atoms: give the kind of each atom in arrays['{KINDS}'], or remove the fractions"
         )
     kinds = atoms.arrays.get(KINDS, np.arange(len(atoms)))
-    rows = np.zeros((len(atoms), N_COLUMNS))
+    sites = []
     for site, kind in enumerate(kinds.tolist()):
         held = table.get(str(kind), table.get(kind))
         if held is None:
@@ -156,10 +178,8 @@ def find_occupations(atoms: Atoms, origin: str) -> Float[np.ndarray, "atom 119"]
                 f"{origin}: info['{OCCUPANCY}'] has no kind {kind}, which atom {site} has: "
                 "give fractions for all kinds, or remove it"
             )
-        for symbol, fraction in held.items():
-            rows[site, _number(symbol, site, origin)] += float(fraction)
-    totals = rows.sum(axis=1, keepdims=True)
-    rows = np.where((totals > 1) & (totals < 1 + ROUNDING), rows / np.maximum(totals, 1), rows)
+        sites.append(held.items())
+    rows = fractions(sites, origin)
     return rows if mixed(rows).any() else None
 
 

@@ -9,11 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
-from ase.data import chemical_symbols
 from jaxtyping import Float
 
 from euclidium.simulate.calculator import Calculator, Model
-from euclidium.simulate.lattice import check_crystal
+from euclidium.simulate.lattice import ase_atoms, check_crystal, unit_cell
 from euclidium.simulate.record import load_record, save_record
 from euclidium.simulate.relax import relax as relaxed
 from euclidium.simulate.supercell import supercell_matrix
@@ -133,7 +132,15 @@ def conductivity(
     crystal = relaxed(atoms, calculator, fmax=1e-4).atoms if relax else atoms.copy()
     matrix = supercell_matrix(crystal, supercell, symprec)
     second = None if large is None else supercell_matrix(crystal, large, symprec)
-    phono3py = _lattice(kind, crystal, matrix, second, symprec)
+    cell, primitive = unit_cell(crystal, symprec)
+    phono3py = kind(  # its matrices have vectors in columns
+        cell,
+        matrix.T,
+        primitive_matrix=primitive,
+        phonon_supercell_matrix=None if second is None else second.T,
+        symprec=symprec,
+        log_level=0,
+    )
     phono3py.generate_displacements(distance=displacement, cutoff_pair_distance=cutoff)
     _forces(phono3py, calculator, observe)
     phono3py.produce_fc3()
@@ -177,29 +184,6 @@ def _phono3py() -> Any:
     return Phono3py
 
 
-def _lattice(
-    kind: Any, atoms: Atoms, supercell: np.ndarray, large: np.ndarray | None, symprec: float
-) -> Any:
-    """The object of phono3py for a crystal; its matrices have vectors in columns."""
-    from phonopy.structure.atoms import PhonopyAtoms
-    from phonopy.structure.cells import guess_primitive_matrix
-
-    crystal = PhonopyAtoms(
-        symbols=[chemical_symbols[z] for z in atoms.numbers],
-        cell=atoms.cell.array,
-        scaled_positions=atoms.get_scaled_positions(wrap=False),
-        masses=atoms.get_masses(),
-    )
-    return kind(
-        crystal,
-        supercell.T,
-        primitive_matrix=guess_primitive_matrix(crystal, symprec=symprec),
-        phonon_supercell_matrix=None if large is None else large.T,
-        symprec=symprec,
-        log_level=0,
-    )
-
-
 def _forces(
     phono3py: Any, calculator: BaseCalculator, observe: Callable[[int, int], None] | None
 ) -> None:
@@ -210,7 +194,7 @@ def _forces(
         sets["phonon_forces"] = (phono3py.phonon_supercell, cells)
     total, done = sum(len(cells) for _, cells in sets.values()), 0
     for name, (perfect, cells) in sets.items():
-        atoms = Atoms(perfect.symbols, perfect.positions, cell=perfect.cell, pbc=True)
+        atoms = ase_atoms(perfect)
         atoms.calc = calculator
         residual = atoms.get_forces()
         forces = []

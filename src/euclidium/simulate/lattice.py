@@ -19,9 +19,8 @@ def lattice(
     """The object of phonopy for a crystal and its supercell.
 
     The rows of ``supercell`` are its vectors in unit cells; phonopy's own matrices have vectors in
-    columns, and so has ``primitive``, which without one is found by symmetry; where atoms of one
-    element differ in mass or magnetic moment it is the whole cell. Initial magnetic moments are
-    kept. Raises ``ValueError`` as :func:`check_crystal` does.
+    columns, and so has ``primitive``, which without one is that of :func:`unit_cell`. Raises
+    ``ValueError`` as :func:`check_crystal` does.
 
     >>> from ase.build import bulk
     >>> silicon = lattice(bulk("Si", cubic=True), np.eye(3, dtype=np.int64))
@@ -29,10 +28,26 @@ def lattice(
     (8, 2)
     """
     from phonopy import Phonopy
+
+    check_crystal(atoms)
+    crystal, found = unit_cell(atoms, symprec)
+    matrix = found if primitive is None else primitive
+    return Phonopy(crystal, supercell.T, primitive_matrix=matrix, symprec=symprec)
+
+
+def unit_cell(atoms: Atoms, symprec: float = 1e-5) -> tuple[Any, Float[np.ndarray, "3 3"]]:
+    """A crystal as phonopy and phono3py take it, and the vectors of its primitive cell in columns.
+
+    Masses and initial magnetic moments are kept. The primitive cell, in unit cells, is found by
+    symmetry; where atoms of one element differ in mass or magnetic moment it is the whole cell.
+
+    >>> from ase.build import bulk
+    >>> unit_cell(bulk("Si", cubic=True))[1].tolist()
+    [[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]
+    """
     from phonopy.structure.atoms import PhonopyAtoms
     from phonopy.structure.cells import guess_primitive_matrix
 
-    check_crystal(atoms)
     moments = atoms.get_initial_magnetic_moments()
     parts = {
         "symbols": [chemical_symbols[z] for z in atoms.numbers],
@@ -40,13 +55,10 @@ def lattice(
         "scaled_positions": atoms.get_scaled_positions(wrap=False),
         "masses": atoms.get_masses(),
     }
-    if primitive is None:
-        same = all(_same(atoms.numbers, values) for values in (atoms.get_masses(), moments))
-        primitive = np.eye(3)
-        if same:
-            primitive = guess_primitive_matrix(PhonopyAtoms(**parts), symprec=symprec)
-    crystal = PhonopyAtoms(**parts, magnetic_moments=moments if moments.any() else None)
-    return Phonopy(crystal, supercell.T, primitive_matrix=primitive, symprec=symprec)
+    primitive = np.eye(3)
+    if all(_same(atoms.numbers, values) for values in (atoms.get_masses(), moments)):
+        primitive = guess_primitive_matrix(PhonopyAtoms(**parts), symprec=symprec)
+    return PhonopyAtoms(**parts, magnetic_moments=moments if moments.any() else None), primitive
 
 
 def check_crystal(atoms: Atoms, what: str = "phonons need") -> None:
