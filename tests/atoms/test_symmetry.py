@@ -13,6 +13,7 @@ from euclidium.atoms.symmetry import (
     ask_spglib,
     find_orbits,
     irreducible_waves,
+    reduced_lengths,
     space_group,
     symmetric_graph,
 )
@@ -109,3 +110,9 @@ def test_waves_of_a_mesh_that_breaks_the_symmetry_stand_for_all_of_it(quartz):
     waves, shares = irreducible_waves(given, (2, 3, 4))
     assert shares.sum() == pytest.approx(1.0)
     np.testing.assert_allclose(waves * [2, 3, 4], np.round(waves * [2, 3, 4]))
+
+
+@pytest.mark.parametrize("shear", [1, 20, 1000])
+def test_lengths_of_a_lattice_whatever_spans_it(shear: int):
+    vectors = np.array([[3.0, 0, 0], [3.0 * shear, 4.0, 0], [0, 4.0 * shear, 5.0]])
+    assert reduced_lengths(vectors) == pytest.approx([3.0, 4.0, 5.0])

@@ -69,3 +69,8 @@ def test_what_does_not_fit_is_refused(feature: int, nodes: int):
     tree = Tree(zeros + feature, zeros, zeros.astype(float))
     with pytest.raises(ValueError, match=f"at most 32768 nodes, got {feature + 1} and {nodes}"):
         Trees.of([tree])
+
+
+def test_no_tree_adds_up_to_nothing():
+    with pytest.raises(ValueError, match="there is no tree"):
+        Trees.of([])

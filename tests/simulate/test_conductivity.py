@@ -121,3 +121,10 @@ def test_bad_arguments(unchecked, changes, sentence):
     arguments = {"atoms": bulk("Cu"), "model": EMT(), "supercell": (1, 1, 1)}
     with pytest.raises(ValueError, match=sentence):
         conductivity(**{**arguments, **changes})
+
+
+def test_masses_that_symmetry_does_not_see_are_refused():
+    crystal = bulk("Cu", cubic=True)
+    crystal.set_masses([62.93, 62.93, 64.93, 64.93])
+    with pytest.raises(ValueError, match="atoms of one element have different masses"):
+        conductivity(crystal, EMT())

@@ -138,11 +138,12 @@ def fractions(
     for site, held in enumerate(sites):
         row = np.zeros(N_COLUMNS)
         for symbol, fraction in held:
-            row[_number(symbol, site, origin)] += float(fraction)
+            row[_number(str(symbol), site, origin)] += float(fraction)
         rows.append(row)
     found = np.array(rows).reshape(-1, N_COLUMNS)
     totals = found.sum(axis=1, keepdims=True)
-    return np.where((totals > 1) & (totals < 1 + ROUNDING), found / np.maximum(totals, 1), found)
+    rounded = (totals > 1 + TOLERANCE) & (totals < 1 + ROUNDING)
+    return np.where(rounded, found / np.maximum(totals, 1), found)
 
 
 def find_occupations(atoms: Atoms, origin: str) -> Float[np.ndarray, "atom 119"] | None:
@@ -204,7 +205,10 @@ def store_occupations(atoms: Atoms, occupations: Float[np.ndarray, "atom 119"]) 
 def _number(symbol: str, site: int, origin: str) -> int:
     """The atomic number of an element on a site."""
     if symbol not in atomic_numbers or symbol == "X":
-        raise DataError(f"{origin}: site {site} holds {symbol!r}, which is not an element")
+        raise DataError(
+            f"{origin}: site {site} holds {symbol!r}, which is not an element: use chemical "
+            "symbols such as 'Si' or 'O'"
+        )
     return int(atomic_numbers[symbol])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import spglib
 import torch
+from ase.geometry import minkowski_reduce
 from jaxtyping import Float, Integer
 
 from euclidium.atoms.graph import Graph
@@ -169,15 +170,15 @@ def in_cell(
 
 
 def reduced_lengths(cell: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3"]:
-    """Lengths of the three shortest vectors that span a lattice (Niggli's cell), Å, ascending.
+    """Lengths of the three shortest vectors that span a lattice, Å, ascending.
 
-    They are the same whatever vectors describe the lattice (rows, Å).
+    They are the same whatever vectors describe the lattice (rows, Å). Minkowski's reduction, by
+    ASE.
 
     >>> reduced_lengths(np.array([[3.0, 0, 0], [3.0, 4.0, 0], [0, 4.0, 5.0]])).round(6).tolist()
     [3.0, 4.0, 5.0]
     """
-    found = ask_spglib("niggli_reduce", cell)
-    return np.sort(np.linalg.norm(cell if found is None else found, axis=1))
+    return np.sort(np.linalg.norm(minkowski_reduce(cell)[0], axis=1))
 
 
 def ask_spglib(function: str, *arguments: Any, **options: Any) -> Any:

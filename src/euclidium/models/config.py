@@ -2,7 +2,14 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 
 class Config(BaseModel):
@@ -142,7 +149,7 @@ class SpectrumConfig(Config):
     number_weights: tuple[float, ...] = Field(
         (), description="the same of each member's last peak and stability"
     )
-    trees: tuple[int, int] | None = Field(
+    trees: tuple[PositiveInt, PositiveInt] | None = Field(
         None, description="number of trees that tell of stability, and of their nodes"
     )
     stability: tuple[float, float, float] = Field(

@@ -16,16 +16,22 @@ from euclidium.atoms.symmetry import (
     reduced_lengths,
     site_kinds,
     space_group,
+    symmetric_graph,
 )
 from euclidium.models.elements import LARGEST
 from euclidium.ops.segments import segment_sum
 
+CUTOFF = 5.0  # Å, of neighbours
 REACH = 1.35  # sums of covalent radii, where a neighbour counts half
 BORDER = 0.05  # the same unit, over which it ceases to count
 DECAY = 0.37  # Å, by which a bond grows that is weaker by a factor e
 UNLIKE = 0.2  # on Pauling's scale, a difference of two kinds of atoms
 FARTHEST = 3.0  # sums of covalent radii, where no neighbour is nearer
 LEAST = 1e-3  # of the bonds of an atom, so that one without any is described
+DIGITS = 6  # what symmetry makes zero, or equal, shall be so to the bit
+# space groups that are mirror images of one with a lower number
+MIRRORED = {78: 76, 95: 91, 96: 92, 145: 144, 153: 151, 154: 152, 170: 169, 172: 171, 179: 178}
+MIRRORED |= {181: 180, 213: 212}
 STATISTICS = 4  # of the sites: mean, deviation, smallest, largest
 OF_SITES, OF_SIZE, OF_SYMMETRY = 13, 6, 16
 NUMBERS = STATISTICS * OF_SITES + OF_SIZE + OF_SYMMETRY
@@ -67,13 +73,13 @@ def element_shares(graph: Graph) -> Float[Tensor, "orbit element"]:
 
 
 def describe_crystal(
-    structure: Structure, graph: Graph, tolerance: float = TOLERANCE
+    structure: Structure, tolerance: float = TOLERANCE
 ) -> Float[np.ndarray, " number"]:
     """A crystal as 74 numbers, the same in every orientation and for every choice of its cell.
 
-    ``graph`` is the symmetric graph of its primitive cell; positions may be off its symmetry by the
-    tolerance (Å). Of each site thirteen numbers, with b_ij = exp((r_i + r_j − d_ij)/0.37 Å) the
-    order of the bond of two atoms with the radii r (covalent) at the distance d:
+    Positions may be off its symmetry by the tolerance (Å). Of each site thirteen numbers, with
+    b_ij = c_j exp((r_i + r_j − d_ij)/0.37 Å) the order of the bond of two sites with the radii r
+    (covalent) at a distance d of at most 5 Å, and c_j the occupation of the neighbour:
 
     - the nearest neighbour, that which is more electronegative, and that which is alike (all in
       sums of radii); the spread of the distances, weighted with b;
@@ -81,42 +87,52 @@ def describe_crystal(
     - Σ_j b_ij, and the parts from more and from less electronegative neighbours;
     - abs(Σ_j b_ij r̂_ij) and abs(Σ_j b_ij (r̂_ij r̂_ijᵀ − 1/3)) over Σ_j b_ij: how one-sided and how
       flat its surroundings are;
-    - radius (Å) and electronegativity.
+    - radius (Å) and electronegativity, of mixtures their means.
 
-    They come as their mean over the atoms, deviation, smallest and largest. Then the size: atoms
-    and symmetrically different sites in the cell, their ratio, elements, volume of an atom (Å³),
-    and the share of it that spheres of covalent radii fill. Then the symmetry: number of the space
-    group, order of the point group, inversion; order of the sites' symmetry (smallest, mean,
-    largest; share of sites without any; largest and smallest mean over one kind of atom); primitive
-    cells in the conventional one; shortest and longest lattice vectors (Å) with their ratio, of the
-    reduced and of the conventional cell.
+    They come as their mean over the atoms, deviation, smallest and largest. Then the size: sites
+    and symmetrically different ones in the primitive cell, their ratio, elements, volume of a site
+    (Å³), and the share of space that spheres of covalent radii fill. Then the symmetry: number of
+    the space group (of mirror images the lower), order of the point group, inversion; order of the
+    sites' symmetry (smallest, mean, largest; share of sites without any; largest and smallest mean
+    over one kind of atom); primitive cells in the conventional one; shortest and longest lattice
+    vectors (Å) with their ratio, of the reduced and of the conventional cell. All are rounded to
+    six decimals.
 
     >>> from ase.build import bulk
-    >>> from euclidium.atoms.symmetry import symmetric_graph
-    >>> salt = Structure.from_ase(bulk("NaCl", "rocksalt", 5.64))
-    >>> numbers = describe_crystal(salt, symmetric_graph(salt, 5.0))
+    >>> numbers = describe_crystal(Structure.from_ase(bulk("NaCl", "rocksalt", 5.64)))
     >>> numbers[[58, 59, 60]].tolist()  # space group, operations, inversion
     [225.0, 48.0, 1.0]
     """
+    structure = primitive(structure, tolerance)  # a supercell may have less symmetry
+    graph = symmetric_graph(structure, CUTOFF, tolerance)
+    assert graph.orbits is not None
     weights = site_weights(graph)[0].numpy()
     shares = element_shares(graph)
+    held = shares.new_ones(len(shares))
+    if graph.occupations is not None:
+        held = graph.occupations[graph.orbits.representatives].sum(dim=1)
     radii, pulls = (shares @ table for table in _tables())
-    sites = _sites(graph, radii, pulls)
+    sites = _sites(graph, held, radii, pulls)
     mean = weights @ sites
     spread = np.sqrt(weights @ np.square(sites - mean))
-    n_atoms, n_orbits = graph.n_atoms, len(weights)
+    n_sites, n_orbits = graph.n_atoms, len(weights)
     n_elements = int((shares.numpy() > 0).any(axis=0).sum())
-    volume = abs(float(torch.linalg.det(graph.cell[0]))) / n_atoms
-    filled = 4 / 3 * np.pi * float(weights @ radii.numpy() ** 3) / volume
-    size = [n_atoms, n_orbits, n_orbits / n_atoms, n_elements, volume, filled]
+    volume = abs(float(torch.linalg.det(graph.cell[0])))
+    spheres = 4 / 3 * np.pi * (shares @ _tables()[0] ** 3)
+    filled = float((graph.orbits.multiplicities * held) @ spheres) / volume
+    size = [n_sites, n_orbits, n_orbits / n_sites, n_elements, volume / n_sites, filled]
     symmetry = _symmetry(structure, tolerance)
-    return np.concatenate([mean, spread, sites.min(axis=0), sites.max(axis=0), size, symmetry])
+    numbers = [mean, spread, sites.min(axis=0), sites.max(axis=0), size, symmetry]
+    return np.concatenate(numbers).round(DIGITS)
 
 
 def _sites(
-    graph: Graph, radii: Float[Tensor, " orbit"], pulls: Float[Tensor, " orbit"]
+    graph: Graph,
+    held: Float[Tensor, " orbit"],
+    radii: Float[Tensor, " orbit"],
+    pulls: Float[Tensor, " orbit"],
 ) -> Float[np.ndarray, "orbit number"]:
-    """What each site and its neighbours are like; ``pulls`` are electronegativities."""
+    """What sites and their neighbours are like, by their occupations and electronegativities."""
     orbits = graph.orbits
     assert orbits is not None
     vectors = graph.edge_vectors()
@@ -124,8 +140,8 @@ def _sites(
     sender, receiver = orbits.members[graph.edges.senders], orbits.members[graph.edges.receivers]
     reach = radii[sender] + radii[receiver]
     relative = lengths / reach
-    bonds = torch.exp((reach - lengths) / DECAY)
-    counted = torch.sigmoid((REACH - relative) / BORDER)
+    bonds = held[sender] * torch.exp((reach - lengths) / DECAY)
+    counted = held[sender] * torch.sigmoid((REACH - relative) / BORDER)
     pull = pulls[sender] - pulls[receiver]
     more, less = pull > UNLIKE, pull < -UNLIKE
     unit = vectors / lengths[:, None]
@@ -137,9 +153,11 @@ def _sites(
         distances = torch.where(chosen, relative, FARTHEST)
         return torch.full_like(radii, FARTHEST).scatter_reduce(0, receiver, distances, "amin")
 
-    order = summed(bonds).clamp(min=LEAST)
-    middle = summed(bonds * relative) / order
-    variance = summed(bonds * relative.square()) / order - middle.square()
+    total = summed(bonds)
+    order = total.clamp(min=LEAST)
+    some = total.clamp(min=torch.finfo(total.dtype).tiny)
+    middle = summed(bonds * relative) / some
+    variance = summed(bonds * (relative - middle[receiver]).square()) / some
     flat = unit[:, :, None] * unit[:, None, :] - torch.eye(3).to(unit) / 3
     numbers = [
         nearest(torch.ones_like(more)),
@@ -152,7 +170,7 @@ def _sites(
         summed(bonds[:, None] * flat.flatten(1)).norm(dim=1) / order,
         nearest(more),
         nearest(~more & ~less),
-        variance.clamp(min=0).sqrt(),
+        variance.sqrt(),
         radii,
         pulls,
     ]
@@ -160,8 +178,7 @@ def _sites(
 
 
 def _symmetry(structure: Structure, tolerance: float) -> Float[np.ndarray, "16"]:
-    """What the space group of a crystal is like."""
-    structure = primitive(structure, tolerance)  # a supercell may have less symmetry
+    """What the space group of a crystal, in its primitive cell, is like."""
     kinds = site_kinds(structure)
     fractional = structure.positions @ np.linalg.inv(structure.cell)
     found = space_group((structure.cell, fractional, kinds), tolerance)
@@ -173,8 +190,9 @@ def _symmetry(structure: Structure, tolerance: float) -> Float[np.ndarray, "16"]
     orders = len(found.rotations) / alike
     of_kinds = [orders[kinds == kind].mean() for kind in np.unique(kinds)]
     cells = abs(np.linalg.det(found.std_lattice) / np.linalg.det(structure.cell))
-    numbers = [found.number, len(found.rotations), inverted, orders.min(), orders.mean()]
-    numbers += [orders.max(), (orders == 1).mean(), max(of_kinds), min(of_kinds), cells]
+    numbers = [MIRRORED.get(found.number, found.number), len(found.rotations), inverted]
+    numbers += [orders.min(), orders.mean(), orders.max(), (orders == 1).mean()]
+    numbers += [max(of_kinds), min(of_kinds), cells]
     standard = np.sort(np.linalg.norm(found.std_lattice, axis=1))
     for short, _, long in (reduced_lengths(structure.cell), standard):
         numbers += [short, long, long / short]

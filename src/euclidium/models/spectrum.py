@@ -253,7 +253,7 @@ class Spectrum(nn.Module):
     def set_trees(self, trees: Trees, stability: tuple[float, float, float]) -> None:
         """Tell of stability with trees: the weight of the networks, that of the trees, a constant.
 
-        The trees read what :func:`describe_crystal` says of the graph of a crystal.
+        The trees read what :func:`describe_crystal` says of a crystal.
         """
         self.trees = trees.to(self.prior)
         size = len(trees.roots), len(trees.value)
@@ -262,11 +262,11 @@ class Spectrum(nn.Module):
     def graph(self, structure: Structure) -> Graph:
         """The graph of a crystal as the model reads it, symmetric atoms once.
 
-        Force constants are those of a primitive cell, on whose waves the curve depends, and trees
-        are asked about it. Raises ``DataError`` as :func:`check_crystal` does.
+        Force constants are those of a primitive cell, on whose waves the curve depends. Raises
+        ``DataError`` as :func:`check_crystal` does.
         """
         check_crystal(structure)
-        if self.trees is not None or any(member.share for member in self.members):
+        if any(member.share for member in self.members):
             structure = primitive(structure, self.config.symmetry)
         return symmetric_graph(structure, self.cutoff, self.config.symmetry)
 
@@ -354,27 +354,25 @@ class Spectrum(nn.Module):
         source = iter(structures)
         device = self.prior.device
         while batch := list(islice(source, batch_size)):
-            graphs, numbers = [], []
-            for structure in batch:
-                graphs.append(self.graph(structure))
-                if self.trees is not None:
-                    numbers.append(describe_crystal(structure, graphs[-1], self.config.symmetry))
-            graph = collate(graphs).to(device)
+            graph = collate([self.graph(structure) for structure in batch]).to(device)
             with torch.no_grad():
                 found = self.of_members(graph)
-            odds = _mean(self.number_weights, torch.stack([one.unstable for one in found]))
-            if self.trees is not None:
-                of_networks, of_trees, constant = self.config.stability
-                said = self.trees(torch.from_numpy(np.stack(numbers)).to(device))
-                odds = of_networks * odds + of_trees * said + constant
-            yield from self._results(batch, graph, found, odds.sigmoid())
+            yield from self._results(batch, graph, found)
+
+    def _unstable(
+        self, batch: Sequence[Structure], found: Sequence[SpectrumPrediction]
+    ) -> list[float]:
+        """The probability that each crystal of a batch is unstable."""
+        odds = _mean(self.number_weights, torch.stack([one.unstable for one in found]))
+        if self.trees is not None:
+            numbers = np.stack([describe_crystal(one, self.config.symmetry) for one in batch])
+            of_networks, of_trees, constant = self.config.stability
+            said = self.trees(torch.from_numpy(numbers).to(odds.device))
+            odds = of_networks * odds + of_trees * said + constant
+        return odds.sigmoid().tolist()
 
     def _results(
-        self,
-        batch: Sequence[Structure],
-        graph: Graph,
-        found: Sequence[SpectrumPrediction],
-        unstable: Float[Tensor, " structure"],
+        self, batch: Sequence[Structure], graph: Graph, found: Sequence[SpectrumPrediction]
     ) -> Iterator[SpectrumResult]:
         """One result for each crystal of a batch."""
         assert graph.orbits is not None
@@ -387,6 +385,7 @@ class Spectrum(nn.Module):
         )
         totals = torch.stack([one.total for one in found], dim=1).double().cpu()
         tops = torch.stack([one.top for one in found], dim=1).double().cpu()
+        unstable = self._unstable(batch, found)
         for n, structure in enumerate(batch):
             own = (crystal == n).cpu()
             scale = 3 / totals[n].sum(dim=1, keepdim=True)
@@ -404,7 +403,7 @@ class Spectrum(nn.Module):
                     chemical_symbol(int(z)): parts[z] for z in np.flatnonzero(parts.sum(axis=1) > 0)
                 },
                 last_peak=float(_medians(edges, top[None])[0]),
-                unstable=float(unstable[n]),
+                unstable=unstable[n],
                 uncertainty=self._uncertainty(disagreement),
                 members=members,
             )

@@ -51,7 +51,13 @@ class Trees(nn.Module):
 
     @classmethod
     def of(cls, trees: Sequence[Tree]) -> "Trees":
-        """The sum of some trees. Raises ``ValueError`` for more than 256 numbers or big trees."""
+        """The sum of some trees.
+
+        Raises ``ValueError`` for none, for more than 256 numbers, and for trees of more than 2¹⁵
+        nodes.
+        """
+        if not trees:
+            raise ValueError("there is no tree to add up")
         sizes = [len(tree.value) for tree in trees]
         feature, skip, value = (np.concatenate(arrays) for arrays in zip(*trees, strict=True))
         if feature.max() > 255 or max(sizes) > 2**15:

@@ -12,7 +12,7 @@ from ase.calculators.calculator import BaseCalculator
 from jaxtyping import Float
 
 from euclidium.simulate.calculator import Calculator, Model
-from euclidium.simulate.lattice import ase_atoms, check_crystal, unit_cell
+from euclidium.simulate.lattice import alike, ase_atoms, check_crystal, unit_cell
 from euclidium.simulate.record import load_record, save_record
 from euclidium.simulate.relax import relax as relaxed
 from euclidium.simulate.supercell import supercell_matrix
@@ -112,7 +112,8 @@ def conductivity(
     with the number of supercells done and their total.
 
     Needs phono3py: ``pip install euclidium[conductivity]``. Raises ``ValueError`` without it, for
-    arguments that make no sense, and for an unstable crystal.
+    arguments that make no sense, for atoms of one element with different masses, and for an
+    unstable crystal.
     Togo, Chaput and Tanaka, Phys. Rev. B 91, 094306 (2015),
     https://doi.org/10.1103/PhysRevB.91.094306; Chaput, Phys. Rev. Lett. 110, 265506 (2013),
     https://doi.org/10.1103/PhysRevLett.110.265506.
@@ -162,6 +163,11 @@ def _check(
 ) -> None:
     """A crystal, and arguments that make sense."""
     check_crystal(atoms, "heat conduction needs")
+    if not alike(atoms.numbers, atoms.get_masses()):
+        raise ValueError(
+            "atoms of one element have different masses, which phono3py's symmetry does not see: "
+            "give them the mean; with isotopes=True the natural ones scatter"
+        )
     if method not in ("rta", "lbte"):
         raise ValueError(f"the method is rta or lbte, got {method!r}")
     if np.shape(mesh) != (3,) or not all(int(n) == n > 0 for n in mesh):

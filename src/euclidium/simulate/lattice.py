@@ -56,7 +56,7 @@ def unit_cell(atoms: Atoms, symprec: float = 1e-5) -> tuple[Any, Float[np.ndarra
         "masses": atoms.get_masses(),
     }
     primitive = np.eye(3)
-    if all(_same(atoms.numbers, values) for values in (atoms.get_masses(), moments)):
+    if all(alike(atoms.numbers, values) for values in (atoms.get_masses(), moments)):
         primitive = guess_primitive_matrix(PhonopyAtoms(**parts), symprec=symprec)
     return PhonopyAtoms(**parts, magnetic_moments=moments if moments.any() else None), primitive
 
@@ -84,8 +84,12 @@ def check_crystal(atoms: Atoms, what: str = "phonons need") -> None:
         )
 
 
-def _same(numbers: np.ndarray, values: np.ndarray) -> bool:
-    """Whether all atoms of an element have the same value."""
+def alike(numbers: Int[np.ndarray, " atom"], values: Float[np.ndarray, "atom *more"]) -> bool:
+    """Whether all atoms of an element have the same value.
+
+    >>> alike(np.array([14, 14, 8]), np.array([28.0, 29.0, 16.0]))
+    False
+    """
     return all(np.ptp(values[numbers == z], axis=0).max() < 1e-6 for z in np.unique(numbers))
 
 
