@@ -258,7 +258,8 @@ atoms; frequencies in cm⁻¹. Stable: less than 1 % of the modes imaginary.
 {overall}
 
 Quartiles of the mean square error of a curve: {quartiles}. Unstable crystals found, area below the
-ROC curve: {told}. The validation part has chosen the weights of all this, and is no test.
+ROC curve: {told}.
+The validation part has chosen the weights of all this, and is no test.
 
 ### By crystal system
 

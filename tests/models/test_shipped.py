@@ -28,6 +28,7 @@ def test_another_name_is_refused_with_the_nearest(tmp_path):
 
 CRYSTALS = {
     "NaCl": bulk("NaCl", "rocksalt", 5.64, cubic=True),
+    "CsCl": bulk("CsCl", "cesiumchloride", 4.12),
     "quartz": crystal(
         ["Si", "O"],
         [(0.4697, 0, 1 / 3), (0.4135, 0.2669, 0.1191)],
