@@ -92,7 +92,7 @@ def electronegativity(number: int) -> float | None:
 
     Of the commonest oxidation state; L. Pauling, The Nature of the Chemical Bond (1960), A. L.
     Allred, J. Inorg. Nucl. Chem. 17, 215 (1961), https://doi.org/10.1016/0022-1902(61)80142-5, as
-    the CRC Handbook of Chemistry and Physics of 2005 lists them.
+    the tables of chemistry and physics of CRC Press list them (2005).
 
     Raises ``ValueError`` if there is no such element.
 
