@@ -258,3 +258,16 @@ def test_bad_arguments(unchecked, changes, sentence):
     arguments = {"atoms": bulk("Cu"), "model": EMT(), "supercell": (1, 1, 1), "relax": False}
     with pytest.raises(ValueError, match=sentence):
         phonons(**{"mesh": (2, 2, 2), **arguments, **changes})
+
+
+def test_a_mesh_knows_that_isotopes_break_the_symmetry():
+    """Layers of light and heavy copper: every wave of the mesh counts, as computed one by one."""
+    layers = bulk("Cu", cubic=True)
+    layers.set_masses([30.0, 30.0, 120.0, 120.0])
+    found = phonons(layers, EMT(), (2, 2, 2), mesh=(3, 3, 3), relax=False)
+    waves = np.stack(np.meshgrid(*[np.arange(3) / 3] * 3, indexing="ij"), -1).reshape(-1, 3)
+    found._phonopy.run_qpoints(waves)
+    one_by_one = np.array(found._phonopy.qpoints.frequencies)
+    mean = found.mesh_weights @ found.mesh_frequencies.mean(axis=1)
+    assert mean == pytest.approx(one_by_one.mean(), abs=1e-9)
+    assert len(found.mesh_weights) == 27

@@ -12,6 +12,7 @@ from ase.calculators.calculator import BaseCalculator
 from jaxtyping import Float
 
 from euclidium.simulate.calculator import Model
+from euclidium.simulate.lattice import mesh_options
 from euclidium.simulate.phonons import ZERO, Bands, Phonons, calculator_for, phonons
 from euclidium.simulate.record import load_record, save_record
 from euclidium.simulate.relax import relax as relaxed
@@ -144,7 +145,7 @@ def _gruneisen(
     phonopy = [found._phonopy for found in (reference, *pair)]
     volume, smaller, larger = (float(p.primitive.volume) for p in phonopy)
     change = (larger - smaller) / volume
-    phonopy[0].init_mesh(mesh, is_gamma_center=True)
+    phonopy[0].init_mesh(mesh, **mesh_options(phonopy[0]))
     points = phonopy[0].mesh
     weights = np.asarray(points.weights, dtype=np.float64) / np.sum(points.weights)
     frequencies, parameters = _parameters(phonopy, points.qpoints, change)

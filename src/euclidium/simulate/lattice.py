@@ -84,6 +84,37 @@ def check_crystal(atoms: Atoms, what: str = "phonons need") -> None:
         )
 
 
+def atom_kinds(crystal: Any) -> Int[np.ndarray, " atom"]:
+    """A number from 1 on for each kind of atom of a crystal of phonopy.
+
+    Kinds differ in element, mass or magnetic moment.
+
+    >>> from ase.build import bulk
+    >>> salt = unit_cell(bulk("NaCl", "rocksalt", 5.64))[0]
+    >>> atom_kinds(salt).tolist()
+    [1, 2]
+    """
+    moments = crystal.magnetic_moments
+    parts = [crystal.numbers, crystal.masses, *([] if moments is None else [moments])]
+    rows = np.concatenate([np.reshape(part, (len(crystal), -1)) for part in parts], axis=1)
+    return np.unique(rows.round(6), axis=0, return_inverse=True)[1].ravel() + 1
+
+
+def mesh_options(phonopy: Any) -> dict[str, bool]:
+    """How phonopy shall make meshes of wave vectors: through Γ, as others may break the symmetry.
+
+    The space group leaves out those that follow from others, except where atoms of one element
+    differ in mass, which it does not see.
+
+    >>> from ase.build import bulk
+    >>> mesh_options(lattice(bulk("Cu"), np.eye(3, dtype=np.int64)))
+    {'is_gamma_center': True, 'is_mesh_symmetry': True}
+    """
+    crystal = phonopy.primitive
+    same = alike(np.asarray(crystal.numbers), np.asarray(crystal.masses))
+    return {"is_gamma_center": True, "is_mesh_symmetry": same}
+
+
 def alike(numbers: Int[np.ndarray, " atom"], values: Float[np.ndarray, "atom *more"]) -> bool:
     """Whether all atoms of an element have the same value.
 

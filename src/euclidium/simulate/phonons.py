@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from jaxtyping import Float, Int
 
 from euclidium.simulate.calculator import Calculator, Model
 from euclidium.simulate.hessian import differentiable, find_force_constants
-from euclidium.simulate.lattice import ase_atoms, check_crystal, lattice
+from euclidium.simulate.lattice import ase_atoms, atom_kinds, check_crystal, lattice, mesh_options
 from euclidium.simulate.record import write_file
 from euclidium.simulate.relax import relax as relaxed
 from euclidium.simulate.supercell import supercell_matrix
@@ -352,8 +353,10 @@ def _bands(phonopy: Any, spacing: float = 0.005) -> Bands:
     import seekpath
 
     primitive = phonopy.primitive
-    crystal = (primitive.cell, primitive.scaled_positions, primitive.numbers)
-    path = seekpath.get_path_orig_cell(crystal)
+    crystal = (primitive.cell, primitive.scaled_positions, atom_kinds(primitive))
+    with warnings.catch_warnings():  # that isotopes are ordered in a cell smaller than this one
+        warnings.simplefilter("ignore", seekpath.SupercellWarning)
+        path = seekpath.get_path_orig_cell(crystal)
     reciprocal = np.linalg.inv(primitive.cell).T
     q: list[np.ndarray] = []
     distances, frequencies, breaks = [], [], []
@@ -386,7 +389,7 @@ def _on_mesh(
 ) -> tuple[np.ndarray, np.ndarray, DensityOfStates]:
     """Frequencies on a mesh, their weights, and the density of states by tetrahedra."""
     points = mesh if isinstance(mesh, float | int) else [int(n) for n in mesh]
-    phonopy.run_mesh(points, is_gamma_center=True)  # other meshes may break the symmetry
+    phonopy.run_mesh(points, **mesh_options(phonopy))
     frequencies = np.array(phonopy.mesh.frequencies)
     if np.abs(frequencies).max() < ZERO:
         raise ValueError(

@@ -27,7 +27,7 @@ from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.spectra import BROKEN, is_phonopy
 from euclidium.atoms.structure import Structure
-from euclidium.simulate.lattice import ase_atoms, lattice
+from euclidium.simulate.lattice import ase_atoms, lattice, mesh_options
 from euclidium.units import COULOMB, THZ_TO_CM1
 
 PACKED = ("", ".xz", ".gz")
@@ -100,7 +100,7 @@ def phonopy_record(
     phonopy.run_qpoints(np.zeros((1, 3)))
     gamma = np.array(phonopy.qpoints.frequencies)[0] * THZ_TO_CM1
     points = mesh if isinstance(mesh, float | int) else [int(n) for n in mesh]
-    phonopy.run_mesh(points, with_eigenvectors=True, is_gamma_center=True)
+    phonopy.run_mesh(points, with_eigenvectors=True, **mesh_options(phonopy))
     atoms, found = ase_atoms(phonopy.primitive), phonopy.mesh
     squares = np.square(np.abs(np.array(found.eigenvectors)))  # q, 3 atoms, mode
     shares = squares.reshape(len(squares), len(atoms), 3, -1).sum(axis=2)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
-from euclidium.simulate.lattice import ase_atoms, lattice
+from euclidium.simulate.lattice import ase_atoms, lattice, mesh_options
 from euclidium.simulate.phonons import Phonons
 from euclidium.simulate.phonopy_files import _files, _phonopy
 from euclidium.simulate.supercell import supercell_matrix
@@ -81,7 +81,7 @@ def reference_mesh(
     # only to be asked for its points
     phonopy.force_constants = np.zeros((n, len(phonopy.supercell), 3, 3))
     points = mesh if isinstance(mesh, int | float) else [int(size) for size in mesh]
-    phonopy.init_mesh(points, is_gamma_center=True)
+    phonopy.init_mesh(points, **mesh_options(phonopy))
     weights = np.asarray(phonopy.mesh.weights, dtype=np.float64)
     return _reference(
         phonopy, name, with_constants=False, q=np.array(phonopy.mesh.qpoints), weights=weights

@@ -10,7 +10,7 @@ from euclidium.atoms.phonon_record import PhononRecord
 from euclidium.atoms.structure import Structure
 from euclidium.atoms.symmetry import space_group
 from euclidium.simulate.dfpt import LinearResponse
-from euclidium.simulate.lattice import ase_atoms, lattice
+from euclidium.simulate.lattice import ase_atoms, lattice, mesh_options
 from euclidium.simulate.phonons import Phonons
 from euclidium.units import COULOMB, THZ_TO_CM1
 
@@ -75,7 +75,7 @@ def _of_displacements(
             "dielectric": found.dielectric,
             "factor": COULOMB,
         }
-    phonopy.run_mesh(MESH, is_gamma_center=True, with_eigenvectors=True)
+    phonopy.run_mesh(MESH, with_eigenvectors=True, **mesh_options(phonopy))
     atoms, mesh = ase_atoms(phonopy.primitive), phonopy.mesh
     squares = np.square(np.abs(np.array(mesh.eigenvectors)))  # q, 3 atoms, mode
     shares = squares.reshape(len(squares), len(atoms), 3, -1).sum(axis=2)

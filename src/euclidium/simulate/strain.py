@@ -10,6 +10,7 @@ from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 
+from euclidium.simulate.lattice import mesh_options
 from euclidium.simulate.phonons import Phonons, phonons
 
 
@@ -95,6 +96,6 @@ def mesh_numbers(found: Phonons, mesh: float | Sequence[int]) -> tuple[int, int,
     if not isinstance(mesh, int | float):
         a, b, c = (int(n) for n in mesh)
         return a, b, c
-    found._phonopy.init_mesh(mesh, is_gamma_center=True)
+    found._phonopy.init_mesh(mesh, **mesh_options(found._phonopy))
     a, b, c = (int(n) for n in found._phonopy.mesh.mesh_numbers)
     return a, b, c
