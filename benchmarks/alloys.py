@@ -321,6 +321,7 @@ def main() -> None:
         if model is not None:
             said += model_rows(model, name, [metal(e) for e in name.split("-")], options)
         if options.picture is not None:
+            options.picture.mkdir(parents=True, exist_ok=True)
             print("written:", draw(options.picture, name, options.fractions, checks), flush=True)
     ends = [pnictide("Sb", 4.573, 7.229), pnictide("Bi", 4.675, 7.416)]
     if model is not None:
