@@ -354,25 +354,35 @@ class Spectrum(nn.Module):
         source = iter(structures)
         device = self.prior.device
         while batch := list(islice(source, batch_size)):
-            graph = collate([self.graph(structure) for structure in batch]).to(device)
+            graphs, numbers = [], []
+            for structure in batch:  # one after the other, while its symmetry is at hand
+                graphs.append(self.graph(structure))
+                if self.trees is not None:
+                    numbers.append(describe_crystal(structure, self.config.symmetry))
+            graph = collate(graphs).to(device)
             with torch.no_grad():
                 found = self.of_members(graph)
-            yield from self._results(batch, graph, found)
+            yield from self._results(batch, graph, found, self._unstable(found, numbers))
 
     def _unstable(
-        self, batch: Sequence[Structure], found: Sequence[SpectrumPrediction]
+        self,
+        found: Sequence[SpectrumPrediction],
+        numbers: Sequence[Float[np.ndarray, " number"]],
     ) -> list[float]:
-        """The probability that each crystal of a batch is unstable."""
+        """The probability that each crystal of a batch is unstable; trees read the numbers."""
         odds = _mean(self.number_weights, torch.stack([one.unstable for one in found]))
         if self.trees is not None:
-            numbers = np.stack([describe_crystal(one, self.config.symmetry) for one in batch])
             of_networks, of_trees, constant = self.config.stability
-            said = self.trees(torch.from_numpy(numbers).to(odds.device))
+            said = self.trees(torch.from_numpy(np.stack(numbers)).to(odds.device))
             odds = of_networks * odds + of_trees * said + constant
         return odds.sigmoid().tolist()
 
     def _results(
-        self, batch: Sequence[Structure], graph: Graph, found: Sequence[SpectrumPrediction]
+        self,
+        batch: Sequence[Structure],
+        graph: Graph,
+        found: Sequence[SpectrumPrediction],
+        unstable: Sequence[float],
     ) -> Iterator[SpectrumResult]:
         """One result for each crystal of a batch."""
         assert graph.orbits is not None
@@ -385,7 +395,6 @@ class Spectrum(nn.Module):
         )
         totals = torch.stack([one.total for one in found], dim=1).double().cpu()
         tops = torch.stack([one.top for one in found], dim=1).double().cpu()
-        unstable = self._unstable(batch, found)
         for n, structure in enumerate(batch):
             own = (crystal == n).cpu()
             scale = 3 / totals[n].sum(dim=1, keepdim=True)
