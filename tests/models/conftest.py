@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk, molecule
+from ase.spacegroup import crystal
 
 from euclidium.atoms import Structure
 from euclidium.models import NequIPConfig, Potential, PotentialConfig, RadialConfig
@@ -25,6 +27,17 @@ def make_potential(species=("H", "O", "Si"), dtype="float64", seed=0, network=NE
         **changes,
     )
     return Potential(config).eval()
+
+
+@pytest.fixture
+def quartz() -> Atoms:
+    """A crystal of low symmetry, with two elements."""
+    return crystal(
+        ["Si", "O"],
+        [(0.4697, 0, 1 / 3), (0.4135, 0.2669, 0.1191)],
+        spacegroup=152,
+        cellpar=[4.916, 4.916, 5.4054, 90, 90, 120],
+    )
 
 
 @pytest.fixture(params=["float32", "float64"])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
-from ase.spacegroup import crystal
 from scipy.spatial.transform import Rotation
 
 from euclidium.atoms import Structure
@@ -37,16 +36,6 @@ def named(given: Atoms | Structure) -> dict[str, float]:
     """The description with names: of sites ``mean nearest`` and so on."""
     of_sites = [f"{kind} {site}" for kind in ("mean", "spread", "min", "max") for site in SITES]
     return dict(zip([*of_sites, *SIZE, *SYMMETRY], numbers(given), strict=True))
-
-
-@pytest.fixture
-def quartz() -> Atoms:
-    return crystal(
-        ["Si", "O"],
-        [(0.4697, 0, 1 / 3), (0.4135, 0.2669, 0.1191)],
-        spacegroup=152,
-        cellpar=[4.916, 4.916, 5.4054, 90, 90, 120],
-    )
 
 
 def near(value: float) -> object:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from ase.build import bulk, make_supercell
-from ase.spacegroup import crystal
 from scipy.spatial.transform import Rotation
 
 from euclidium.atoms import DataError, Graph, Structure, collate
@@ -33,17 +32,6 @@ def model(request: pytest.FixtureRequest) -> Spectrum:
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=std) if parameter.ndim > 1 else None
     return model.eval()
-
-
-@pytest.fixture
-def quartz():
-    """Low symmetry, two elements."""
-    return crystal(
-        ["Si", "O"],
-        [(0.4697, 0, 1 / 3), (0.4135, 0.2669, 0.1191)],
-        spacegroup=152,
-        cellpar=[4.916, 4.916, 5.4054, 90, 90, 120],
-    )
 
 
 def curves(model: Spectrum, *crystals) -> list[np.ndarray]:
