@@ -312,6 +312,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
     model = None if options.model is None else open_model(options.model)
+    if options.picture is not None:
+        options.picture.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     said: list[dict[str, object]] = []
     for name in options.alloys:
@@ -321,7 +323,6 @@ def main() -> None:
         if model is not None:
             said += model_rows(model, name, [metal(e) for e in name.split("-")], options)
         if options.picture is not None:
-            options.picture.mkdir(parents=True, exist_ok=True)
             print("written:", draw(options.picture, name, options.fractions, checks), flush=True)
     ends = [pnictide("Sb", 4.573, 7.229), pnictide("Bi", 4.675, 7.416)]
     if model is not None:
