@@ -20,8 +20,8 @@ BELOW = {
     "descriptors": {"o3", "ops", "atoms"},
     "models": {"o3", "ops", "nn", "atoms", "descriptors"},
     "train": {"atoms", "models"},
-    "simulate": {"atoms", "models"},
     "analyze": {"o3", "ops", "atoms", "descriptors", "models"},
+    "simulate": {"atoms", "models", "analyze"},
     "plot": {"o3", "atoms"},
 }
 BELOW["cli"] = set(BELOW)

@@ -81,7 +81,7 @@ def test_the_potential_is_that_of_pyscf_for_a_density_without_error():
         shells={2: tuple((0, a) for a in sorted(pairs)[::-1])},
     )
     record = label(atom, basis, "PBE", "sto-3g", forces=False)
-    found = exchange_correlation(record.density, field, "PBE")
+    (found,) = exchange_correlation(record.density, field, "PBE")
     exact = field.get_veff() - field.get_j()
     np.testing.assert_allclose(found, np.asarray(exact), atol=1e-7)
 

@@ -1,23 +1,18 @@
 """From a density back to quantum chemistry: its energy in one step, and where to go on from it."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 
+from euclidium.analyze.fields import density_at
 from euclidium.atoms.density import Density, electrons_of
-from euclidium.atoms.density_orders import to_pyscf
 from euclidium.atoms.problem import DataError
-from euclidium.simulate.quantum import (
-    converged,
-    coulomb_matrix,
-    functions,
-    grid_parts,
-    mean_field,
-)
-from euclidium.units import HARTREE
+from euclidium.simulate.quantum import converged, coulomb_matrix, grid_parts, mean_field
+from euclidium.units import BOHR, HARTREE
 
 PURE = "PBE"  # where the exact exchange of a hybrid functional comes from, to begin with
 # of restricted orbitals, or of those with spin up and those with spin down
@@ -43,25 +38,25 @@ class OneStep:
 
 @dataclass(frozen=True)
 class Restart:
-    """A self-consistent energy (eV), and how many cycles it took.
+    """A self-consistent energy (eV), and how many cycles and seconds it took.
 
-    ``cycles`` from the density that was given, ``default_cycles`` from PySCF's own guess (None if
-    that was not asked for), ``step_energy`` what was known before the first cycle.
-    ``exchanges`` are the matrices of exact exchange that the start itself took, for a hybrid
-    functional each nearly the work of a cycle.
+    ``cycles`` and ``seconds`` from the density that was given, the making of the first orbitals
+    included in the seconds; ``default_cycles`` and ``default_seconds`` from PySCF's own guess (None
+    if that was not asked for); ``step_energy`` what was known before the first cycle.
     """
 
     energy: float
     cycles: int
     default_cycles: int | None
     step_energy: float
-    exchanges: int = 0
+    seconds: float
+    default_seconds: float | None
 
     @property
     def saved(self) -> float | None:
-        """The share of cycles that the density saves; the exchanges are not counted.
+        """The share of cycles that the density saves.
 
-        >>> Restart(-1.0, 6, 10, -1.0).saved
+        >>> Restart(-1.0, 6, 10, -1.0, 6.5, 10.0).saved
         0.4
         """
         if self.default_cycles is None:
@@ -81,7 +76,8 @@ def one_step(
     order in that of ρ. A **hybrid** functional has exact exchange, which no density but only
     orbitals give: they are first those of the pure functional PBE in the field of ρ, and then the
     Kohn-Sham matrix of the hybrid itself, with their exchange, is diagonalised once more; with
-    ``steps`` > 1 the exchange is renewed and that repeated (ρ stays in J and v_xc). A density with
+    ``steps`` > 1 the exchange is renewed and that repeated (ρ stays in J and v_xc). The integrals
+    of that exchange are fitted, those of E are not. A density with
     spin has a matrix F for each spin, with v_xc[ρ↑, ρ↓], and as many unpaired electrons as its spin
     has, to the nearest whole number.
 
@@ -97,14 +93,17 @@ def one_step(
     >>> bool(abs(one_step(record.density, "PBE", "sto-3g").energy - record.energy) < 1e-6)
     True
     """
-    return _one_step(_field_of(density, method, orbital_basis), density, steps)
+    field = _field_of(density, method, orbital_basis)
+    matrix, diagonalisations = _first_matrix(field, density, steps)
+    energy = float(field.energy_tot(dm=matrix)) * HARTREE
+    return OneStep(energy, np.asarray(matrix), diagonalisations)
 
 
 def scf_from(
     density: Density,
     method: str = "PBE0",
     orbital_basis: str = "def2-TZVP",
-    steps: int = 2,
+    steps: int = 3,
     compare: bool = True,
     tolerance: float = 1e-9,
 ) -> Restart:
@@ -123,17 +122,25 @@ def scf_from(
     >>> scf_from(record.density, "PBE", "sto-3g", compare=False).cycles < 4
     True
     """
-    field = _field_of(density, method, orbital_basis)
-    field.conv_tol = tolerance
-    first = _one_step(field, density, steps)
-    energy = float(converged(field, first.matrix).e_tot)
-    cycles, other = int(field.cycles), None
-    if compare:
-        plain = _field_of(density, method, orbital_basis)
-        plain.conv_tol = tolerance
-        converged(plain)
-        other = int(plain.cycles)
-    return Restart(energy * HARTREE, cycles, other, first.energy, first.diagonalisations - 1)
+    energies: list[float] = []
+
+    def run(start: bool) -> tuple[float, int, float]:
+        """Energy in hartree, cycles and seconds."""
+        began = time.perf_counter()
+        field = _field_of(density, method, orbital_basis)
+        field.conv_tol = tolerance
+        if start:
+            field.callback = lambda cycle: energies.append(float(cycle["last_hf_e"]))
+            done = converged(field, _first_matrix(field, density, steps)[0])
+        else:
+            done = converged(field)
+        return float(done.e_tot), int(field.cycles), time.perf_counter() - began
+
+    energy, cycles, seconds = run(start=True)
+    default_cycles, default_seconds = run(start=False)[1:] if compare else (None, None)
+    return Restart(
+        energy * HARTREE, cycles, default_cycles, energies[0] * HARTREE, seconds, default_seconds
+    )
 
 
 def _field_of(density: Density, method: str, orbital_basis: str) -> Any:
@@ -154,71 +161,79 @@ def _field_of(density: Density, method: str, orbital_basis: str) -> Any:
     return field
 
 
-def _one_step(field: Any, density: Density, steps: int) -> OneStep:
-    """The step with a mean field that is there."""
+def _first_matrix(field: Any, density: Density, steps: int) -> tuple[Matrix, int]:
+    """The density matrix of one step, or of ``steps`` with exact exchange; how many there were."""
     omega, alpha, hybrid = field._numint.rsh_and_hybrid_coeff(field.xc)
     share = 0.5 if density.spin is None else 1.0  # of exchange that an orbital of one spin feels
     bare = field.get_hcore() + coulomb_matrix(density, field.mol)
     overlap = field.get_ovlp()
     if not hybrid and not omega:
-        matrix = _diagonalise(field, bare + exchange_correlation(density, field, field.xc), overlap)
-        return OneStep(float(field.energy_tot(dm=matrix)) * HARTREE, matrix, 1)
-    matrix = _diagonalise(field, bare + exchange_correlation(density, field, PURE), overlap)
-    semilocal = bare + exchange_correlation(density, field, field.xc)
+        (local,) = exchange_correlation(density, field, field.xc)
+        return _diagonalise(field, bare + local, overlap), 1
+    pure, local = exchange_correlation(density, field, PURE, field.xc)
+    matrix = _diagonalise(field, bare + pure, overlap)
+    exchange_of = _fitted_exchange(field.mol)
     for _ in range(steps):
-        exchange = hybrid * field.get_k(dm=matrix)
+        exchange = hybrid * exchange_of(matrix, 0.0)
         if omega:
-            exchange = exchange + (alpha - hybrid) * field.get_k(dm=matrix, omega=omega)
-        matrix = _diagonalise(field, semilocal - share * exchange, overlap)
-    return OneStep(float(field.energy_tot(dm=matrix)) * HARTREE, matrix, 1 + steps)
+            exchange = exchange + (alpha - hybrid) * exchange_of(matrix, omega)
+        matrix = _diagonalise(field, bare + local - share * exchange, overlap)
+    return matrix, 1 + steps
 
 
-def exchange_correlation(density: Density, field: Any, functional: str) -> Matrix:
-    """The local part of the exchange-correlation potential of a density, between orbitals; hartree.
+def _fitted_exchange(mole: Any) -> Callable[[Matrix, float], Matrix]:
+    """Exact exchange of density matrices, within 1/omega, with products of orbitals fitted."""
+    from pyscf import df
 
-    One matrix, or for a density with spin one for each spin. Where the fitted density is below
-    zero, in its tails, it counts as zero.
+    fit = df.DF(mole)
+    return lambda matrix, omega: fit.get_jk(matrix, with_j=False, omega=omega or None)[1]
+
+
+def exchange_correlation(density: Density, field: Any, *functionals: str) -> list[Matrix]:
+    """The local part of exchange-correlation potentials of a density, between orbitals; hartree.
+
+    One matrix for each functional, of a density with spin two in one array. Where the fitted
+    density is below zero, in its tails, it counts as zero.
     """
     numint, mole = field._numint, field.mol
-    kind = numint._xc_type(functional)
-    gradients = kind == "GGA"
-    name = "GTOval_sph_deriv1" if gradients else "GTOval_sph"
-    fit = functions(density.structure, density.basis)
-    spins = _spins(density)
-    found = np.zeros((len(spins), mole.nao, mole.nao))
-    if kind != "HF":
-        for points, weights in grid_parts(field):
-            values = np.asarray(fit.eval_gto(name, points))
-            own = np.stack([values @ coefficients for coefficients in spins])
-            orbitals = np.asarray(mole.eval_gto(name, points))
-            orbitals = orbitals if gradients else orbitals[None]
-            given = own if density.spin is not None else own[0]
-            potential = numint.eval_xc_eff(functional, given, deriv=1, xctype=kind)[1]
-            potential = weights * potential.reshape(len(spins), len(orbitals), -1)
+    kinds = {name: numint._xc_type(name) for name in functionals}
+    local = {name: kind for name, kind in kinds.items() if kind != "HF"}
+    spins = 1 if density.spin is None else 2
+    found = {name: np.zeros((spins, mole.nao, mole.nao)) for name in functionals}
+    gradients = "GGA" in kinds.values()
+    for points, weights in grid_parts(field) if local else ():
+        values = _values(density, points, gradients)
+        orbitals = mole.eval_gto("GTOval_sph_deriv1" if gradients else "GTOval_sph", points)
+        orbitals = np.reshape(orbitals, (-1, len(points), mole.nao))
+        for name, kind in local.items():
+            rows = 4 if kind == "GGA" else 1
+            given = values[:, :rows] if spins == 2 else values[0, :rows]
+            potential = numint.eval_xc_eff(name, given, deriv=1, xctype=kind)[1]
+            potential = weights * potential.reshape(spins, rows, -1)
             potential[:, 0] *= 0.5  # the other half comes with the transpose
-            for matrix, factors in zip(found, potential, strict=True):
-                matrix += orbitals[0].T @ np.einsum("xgi,xg->gi", orbitals, factors)
-    found = found + found.transpose(0, 2, 1)
-    return found if density.spin is not None else found[0]
+            for matrix, factors in zip(found[name], potential, strict=True):
+                matrix += orbitals[0].T @ np.einsum("xgi,xg->gi", orbitals[:rows], factors)
+    both = [matrix + matrix.transpose(0, 2, 1) for matrix in found.values()]
+    return both if spins == 2 else [matrix[0] for matrix in both]
 
 
-def _spins(density: Density) -> list[np.ndarray]:
-    """Coefficients of the density in PySCF's order, or those of spin up and of spin down."""
-    parts = [density.coefficients]
-    if density.spin is not None:
-        parts = [(density.coefficients + sign * density.spin) / 2 for sign in (1, -1)]
-    return [to_pyscf(part, density.basis, density.structure.species) for part in parts]
+def _values(
+    density: Density, points: Float[np.ndarray, "point 3"], gradients: bool
+) -> Float[np.ndarray, "spin row point"]:
+    """The density at points (bohr), or those of spin up and of spin down; in atomic units."""
+    units = BOHR ** np.array([3.0, 4.0, 4.0, 4.0])[: 4 if gradients else 1, None]
+
+    def at(spin: bool) -> np.ndarray:
+        found = density_at(density, points * BOHR, int(gradients), spin)
+        return np.reshape(found, (len(units), -1)) * units
+
+    if density.spin is None:
+        return at(spin=False)[None]
+    total, difference = at(spin=False), at(spin=True)
+    return np.stack([total + difference, total - difference]) / 2
 
 
 def _diagonalise(field: Any, fock: Matrix, overlap: np.ndarray) -> Matrix:
-    """The density matrix of the lowest orbitals, each with two electrons, or one of its spin."""
-    if fock.ndim == 2:
-        return 2 * _lowest(fock, overlap, field.mol.nelectron // 2)
-    counts = field.mol.nelec
-    return np.stack([_lowest(one, overlap, n) for one, n in zip(fock, counts, strict=True)])
-
-
-def _lowest(fock: np.ndarray, overlap: np.ndarray, count: int) -> np.ndarray:
-    """The projector on the lowest orbitals."""
-    orbitals = scipy.linalg.eigh(fock, overlap)[1][:, :count]
-    return orbitals @ orbitals.T
+    """The density matrix of the lowest orbitals, which it knows: that makes exchange cheaper."""
+    energies, orbitals = field.eig(fock, overlap)
+    return field.make_rdm1(orbitals, field.get_occ(energies, orbitals))
