@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from euclidium.atoms import DataError, Density, DensityBasis, Structure
 from euclidium.atoms.centers import with_bond_functions
-from euclidium.models.config import DensityConfig, NequIPConfig
+from euclidium.models.config import DensityConfig, LongRangeConfig, NequIPConfig
 from euclidium.models.density import DensityHead, DensityModel, flat
 from euclidium.models.storage import describe, load, save
 from euclidium.o3 import Irreps
@@ -19,6 +19,9 @@ BASIS = DensityBasis(
         8: ((0, 40.0), (0, 0.8), (1, 1.5), (1, 0.5), (2, 1.1), (4, 0.9)),
     },
     {1: np.array([0.1, 0.3]), 8: np.array([0.2, 1.4])},
+)
+LONG_RANGE = LongRangeConfig(
+    channels=2, widths=(1.0, 1.5), network=NequIPConfig(channels=4, lmax=1, layers=1)
 )
 SMALL = {
     "basis": BASIS.to_json(),
@@ -43,10 +46,11 @@ def hydronium() -> Structure:
     return Structure(np.array([8, 1, 1, 1]), np.array(rows), labels={"charge": np.array(1.0)})
 
 
+@pytest.mark.parametrize("long_range", [None, LONG_RANGE])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_the_field_turns_with_the_molecule(hydronium: Structure, sign: float):
+def test_the_field_turns_with_the_molecule(hydronium, sign: float, long_range):
     """Rotations and the inversion, to degree 4, by the Wigner matrices of the basis' irreps."""
-    model = model_of()
+    model = model_of(long_range=long_range)
     turn = sign * Rotation.random(random_state=3).as_matrix()
     turned = Structure(
         hydronium.species, hydronium.positions @ turn.T + 2.0, labels=hydronium.labels
@@ -87,8 +91,9 @@ def test_the_charge_reaches_every_atom(hydronium: Structure):
     assert np.abs(differ[0] - differ[1]).max() > 1e-6
 
 
-def test_a_batch_gives_what_single_structures_give(hydronium: Structure):
-    model = model_of()
+@pytest.mark.parametrize("long_range", [None, LONG_RANGE])
+def test_a_batch_gives_what_single_structures_give(hydronium: Structure, long_range):
+    model = model_of(long_range=long_range)
     water = Structure(hydronium.species[:3], hydronium.positions[:3])
     together = list(model.predict([hydronium, water, hydronium]))
     alone = [next(model.predict([s])) for s in (hydronium, water, hydronium)]
@@ -107,6 +112,43 @@ def test_separated_molecules_do_not_know_each_other(hydronium: Structure):
     np.testing.assert_allclose(two.coefficients, np.tile(one.coefficients, 2), atol=1e-10)
 
 
+def test_molecules_beyond_the_cutoff_are_felt_with_a_long_range(hydronium: Structure):
+    model = model_of(long_range=LONG_RANGE, electrons="free")
+    water = Structure(hydronium.species[:3], hydronium.positions[:3])
+    alone = next(model.predict([water])).coefficients
+
+    def felt(distance: float) -> float:
+        far = water.positions + np.array([distance, 0.0, 0.0])
+        pair = Structure(np.tile(water.species, 2), np.concatenate([water.positions, far]))
+        found = next(model.predict([pair])).coefficients
+        return float(np.abs(found[: len(alone)] - alone).max())
+
+    near, middle, far = felt(20.0), felt(40.0), felt(400.0)
+    assert near > 1e-4
+    assert 3 < near / middle < 6  # the potential of a dipole, r^-2
+    assert far == pytest.approx(1e-2 * middle, rel=0.2)
+
+
+def test_a_crystal_in_a_larger_cell_has_the_same_density_with_a_long_range(hydronium: Structure):
+    model = model_of(long_range=LONG_RANGE)
+    cell = 4.5 * np.eye(3) + 0.3
+    ice = Structure(hydronium.species[:3], hydronium.positions[:3], cell, np.ones(3, dtype=bool))
+    shifted = np.concatenate([ice.positions, ice.positions + cell[0]])
+    twice = np.diag([2.0, 1.0, 1.0]) @ cell
+    large = Structure(np.tile(ice.species, 2), shifted, twice, np.ones(3, dtype=bool))
+    one, two = model.predict([ice, large])
+    np.testing.assert_allclose(two.coefficients, np.tile(one.coefficients, 2), atol=1e-5)
+
+
+def test_a_slab_with_a_long_range_gets_a_sentence(hydronium: Structure):
+    slab = Structure(
+        hydronium.species[:3], hydronium.positions[:3], 9 * np.eye(3), np.array([1, 1, 0]) > 0
+    )
+    assert model_of().graph(slab).n_atoms == 3
+    with pytest.raises(DataError, match="periodic in 2 directions, where this model has no long"):
+        model_of(long_range=LONG_RANGE).graph(slab)
+
+
 def test_statistics_are_where_a_new_model_begins():
     model = model_of()
     generator = np.random.default_rng(0)
@@ -120,9 +162,10 @@ def test_statistics_are_where_a_new_model_begins():
     np.testing.assert_allclose(root.T @ root, vectors.T @ vectors / len(vectors), atol=1e-12)
 
 
-def test_gradients_by_finite_differences(hydronium: Structure):
+@pytest.mark.parametrize("long_range", [None, LONG_RANGE])
+def test_gradients_by_finite_differences(hydronium: Structure, long_range):
     """Of a coefficient of degree 2 by the positions."""
-    model = model_of()
+    model = model_of(long_range=long_range)
     graph = model.graph(hydronium)
     probe = torch.randn(BASIS.size(8), dtype=torch.float64)
 
@@ -134,8 +177,9 @@ def test_gradients_by_finite_differences(hydronium: Structure):
     assert torch.autograd.gradgradcheck(value, graph.positions.clone().requires_grad_(), atol=1e-5)
 
 
-def test_a_model_is_one_file(tmp_path, hydronium: Structure):
-    model = model_of(dtype="float32")
+@pytest.mark.parametrize("long_range", [None, LONG_RANGE])
+def test_a_model_is_one_file(tmp_path, hydronium: Structure, long_range):
+    model = model_of(dtype="float32", long_range=long_range)
     save(model, tmp_path / "m.euclidium")
     assert describe(tmp_path / "m.euclidium")["task"] == "density"
     again = load(tmp_path / "m.euclidium")

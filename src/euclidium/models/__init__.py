@@ -3,6 +3,7 @@
 from euclidium.models.compiled import compile_radial as compile_radial
 from euclidium.models.compiled import freeze as freeze
 from euclidium.models.config import DensityConfig as DensityConfig
+from euclidium.models.config import LongRangeConfig as LongRangeConfig
 from euclidium.models.config import NequIPConfig as NequIPConfig
 from euclidium.models.config import PotentialConfig as PotentialConfig
 from euclidium.models.config import RadialConfig as RadialConfig
@@ -14,6 +15,7 @@ from euclidium.models.elements import ElementEmbedding as ElementEmbedding
 from euclidium.models.elements import element_properties as element_properties
 from euclidium.models.lattice import Lattice as Lattice
 from euclidium.models.lattice import Vibrations as Vibrations
+from euclidium.models.long_range import LongRange as LongRange
 from euclidium.models.nequip import NequIP as NequIP
 from euclidium.models.potential import Potential as Potential
 from euclidium.models.potential import Prediction as Prediction
@@ -37,6 +39,8 @@ __all__ = [
     "DensityPrediction",
     "ElementEmbedding",
     "Lattice",
+    "LongRange",
+    "LongRangeConfig",
     "ModelFileError",
     "NequIP",
     "NequIPConfig",

@@ -6,6 +6,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PositiveFloat,
     PositiveInt,
     field_validator,
     model_validator,
@@ -67,6 +68,22 @@ class NequIPConfig(Config):
     def harmonics(self) -> int:
         """The largest degree of the harmonics of edges."""
         return self.lmax if self.edge_lmax is None else self.edge_lmax
+
+
+class LongRangeConfig(Config):
+    """Charges whose field every atom feels: a small network gives them, and they are learned.
+
+    >>> LongRangeConfig(widths=[1.5]).widths
+    (1.5,)
+    """
+
+    channels: int = Field(4, ge=1, description="kinds of charges of each atom")
+    widths: tuple[PositiveFloat, ...] = Field(
+        (1.0, 2.0), min_length=1, description="widths of the Gaussian charges, Å"
+    )
+    network: NequIPConfig = Field(
+        NequIPConfig(channels=16, lmax=1, layers=2), description="the network of the charges"
+    )
 
 
 class PotentialConfig(Config):
@@ -235,6 +252,9 @@ class DensityConfig(Config):
     basis: dict[str, Any] = Field(description="the Gaussians of each element, and isolated atoms")
     cutoff: float = Field(5.0, gt=0, description="cutoff radius, Å")
     network: NequIPConfig = NequIPConfig(edge_lmax=3)
+    long_range: LongRangeConfig | None = Field(
+        None, description="charges whose field every atom feels; null: none beyond the cutoff"
+    )
     head: int = Field(32, ge=1, description="channels of each irrep in the networks that read out")
     mean_neighbors: float = Field(20.0, gt=0, description="mean number of neighbours of an atom")
     electrons: Literal["nuclei", "free"] = Field(

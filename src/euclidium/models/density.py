@@ -14,19 +14,20 @@ from euclidium.atoms.centers import centered
 from euclidium.atoms.density import Density
 from euclidium.atoms.elements import site_symbol
 from euclidium.atoms.graph import Graph, collate
+from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.models.config import DensityConfig
+from euclidium.models.long_range import LongRange
 from euclidium.models.nequip import Interaction, NequIP, radial_basis, scalar_columns
 from euclidium.models.potential import DTYPES
+from euclidium.nn.charges import ChargeFlow
 from euclidium.nn.gate import Gate
 from euclidium.nn.linear import Linear
-from euclidium.nn.radial import Enveloped
 from euclidium.o3.irreps import Irrep, Irreps
 from euclidium.ops.gaussians import charges
 from euclidium.ops.harmonics import lengths
-from euclidium.ops.segments import Edges, segment_sum
+from euclidium.ops.segments import segment_sum
 
-WIDTH = 32  # of the network of pairs of atoms
 FIRST = 0.1  # size of the first results, in standard deviations
 SMALL = 1e-9  # of the covariance, so that electrons can be added before anything is known
 
@@ -89,43 +90,6 @@ class DensityHead(nn.Module):
         return found
 
 
-class ElectronFlow(nn.Module):
-    """Electrons that atoms take from their neighbours: as many as they are given by them.
-
-    n_i = Σ_j t_ij,   t_ij = f(s_i, s_j, r_ij) − f(s_j, s_i, r_ij)
-
-    with the scalars s of the atoms, so that Σ_i n_i = 0 and electrons move along edges only, over
-    no more than the cutoff of the radial basis.
-
-    >>> from euclidium.models.config import RadialConfig
-    >>> flow = ElectronFlow(4, radial_basis(RadialConfig(), 4.0))
-    >>> pair = Structure(np.array([1, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.8]]))
-    >>> graph = Graph.from_structures([pair], 4.0)
-    >>> n = flow(torch.randn(2, 4), lengths(graph.edge_vectors()).float(), graph.edges)
-    >>> round(float(n.sum().detach()), 6)
-    0.0
-    """
-
-    def __init__(self, scalars: int, basis: Enveloped) -> None:
-        super().__init__()
-        self.basis = basis
-        self.ends = nn.Linear(scalars, 2 * WIDTH)
-        last = nn.Linear(WIDTH, basis.size)
-        nn.init.normal_(last.weight, std=FIRST / WIDTH)
-        nn.init.zeros_(last.bias)
-        self.network = nn.Sequential(nn.SiLU(), last)
-
-    def forward(
-        self, scalars: Float[Tensor, "atom scalar"], distances: Float[Tensor, " edge"], edges: Edges
-    ) -> Float[Tensor, " atom"]:
-        """The electrons that each atom gains, from its scalars and the lengths of the edges (Å)."""
-        to, of = self.ends(scalars).chunk(2, dim=1)
-        taken = self.network(to[edges.receivers] + of[edges.senders]) * self.basis(distances)
-        taken = taken.sum(dim=1)
-        found = torch.zeros_like(scalars[:, 0]).index_add(0, edges.receivers, taken)
-        return found.index_add(0, edges.senders, -taken)
-
-
 class DensityModel(nn.Module):
     """The electron density of a molecule or crystal, predicted from its atoms in one step.
 
@@ -134,12 +98,15 @@ class DensityModel(nn.Module):
     c⁰ are the isolated atoms, Δc is learned: a feature of the irreps that the basis has for the
     element. With ``electrons="nuclei"`` the number of electrons is that of the nuclei less the
     charge, whatever the network says: every atom is made neutral, electrons flow between
-    neighbours, see :class:`ElectronFlow`, and a charge of the whole is spread over its atoms.
+    neighbours, see :class:`~euclidium.nn.ChargeFlow`, and a charge of the whole is spread over its
+    atoms.
     Electrons are added to an atom where the training data vary most, along C q with the charges q
     of the functions and their covariance C. The total charge (e) is the label ``charge`` of a
     structure, 0 without; the label ``spin`` is the number of unpaired electrons, which the spin
     density integrates to. Where the basis has functions for the middle of bonds, the model finds
-    the bonds, and electrons flow to their centres as to atoms.
+    the bonds, and electrons flow to their centres as to atoms. With ``long_range`` the network
+    also knows what charges beyond its cutoff do to each atom, see
+    :class:`~euclidium.models.LongRange`.
 
     Rackers, Tecot, Geiger and Smidt, Mach. Learn.: Sci. Technol. 4, 015027 (2023),
     https://doi.org/10.1088/2632-2153/acb314, with another network, readout and loss.
@@ -164,16 +131,23 @@ class DensityModel(nn.Module):
         if config.electrons == "nuclei":
             _check_scalars(self.basis)
         network = config.network
+        inputs = {"charge": "1x0e"} if config.charge else {}
+        self.features = Irreps([(len(elements), Irrep(0, 1))])
+        self.long_range: LongRange | None = None
+        if config.long_range is not None:
+            about = (len(elements), config.cutoff, config.mean_neighbors)
+            self.long_range = LongRange(config.long_range, *about, calibrate)
+            inputs["long_range"] = str(self.long_range.irreps)
+            self.features += self.long_range.irreps
         self.backbone = NequIP(
             network,
             len(elements),
             config.cutoff,
             config.mean_neighbors,
-            {"charge": "1x0e"} if config.charge else {},
+            inputs,
             calibrate,
             Irreps([(network.channels, Irrep(l, (-1) ** l)) for l in range(self.basis.lmax + 1)]),
         )
-        self.features = Irreps([(len(elements), Irrep(0, 1))])
         for layer in self.backbone.layers:
             assert isinstance(layer, Interaction)
             self.features += layer.irreps_out
@@ -188,9 +162,9 @@ class DensityModel(nn.Module):
             )
             for _ in range(channels)
         )
-        self.flow: ElectronFlow | None = None
+        self.flow: ChargeFlow | None = None
         if config.electrons == "nuclei":
-            self.flow = ElectronFlow(len(self.scalars), radial_basis(network.radial, config.cutoff))
+            self.flow = ChargeFlow(len(self.scalars), radial_basis(network.radial, config.cutoff))
         index = torch.full((max(elements) + 1,), -1)
         index[list(elements)] = torch.arange(len(elements))
         self.register_buffer("index", index, persistent=False)
@@ -227,9 +201,15 @@ class DensityModel(nn.Module):
 
         With centres of bonds if the basis has functions for them, see
         :func:`~euclidium.atoms.centers.centered`. Raises ``DataError`` for an element that the
-        basis lacks.
+        basis lacks, and where the model knows the long range for a structure that is periodic in
+        one or two directions.
         """
         structure = centered(structure, self.basis)
+        if self.long_range is not None and structure.pbc.any() != structure.pbc.all():
+            raise DataError(
+                f"{structure.origin} is periodic in {int(structure.pbc.sum())} directions, where "
+                "this model has no long range: make it periodic in three, with vacuum, or in none"
+            )
         for z in np.unique(structure.species).tolist():
             self.basis.of(int(z))
         graph = Graph.from_structures([structure], self.cutoff, labels=(), centers=True)
@@ -252,8 +232,8 @@ class DensityModel(nn.Module):
             coefficients = {z: self._head(n, z)(x[own]).double() for z, own in atoms.items()}
             ways = {z: self._way(n, z, totals[n]) for z in atoms}
             if n == 0 and self.flow is not None:
-                gained = self.flow(x[:, self.scalars], distances, graph.edges).double()
-                coefficients = _moved(atoms, coefficients, gained, ways)
+                gained = self.flow(x[:, self.scalars], distances, graph.edges)[:, 0]
+                coefficients = _moved(atoms, coefficients, gained.double(), ways)
             if n == 0:
                 isolated = {z: self.basis.superposition([z]) for z in atoms}
                 coefficients = {z: c + c.new_tensor(isolated[z]) for z, c in coefficients.items()}
@@ -265,16 +245,19 @@ class DensityModel(nn.Module):
     def _states(
         self, graph: Graph
     ) -> tuple[Float[Tensor, " edge"], Float[Tensor, "atom features"]]:
-        """Lengths of the edges; element and features of every layer, side by side."""
+        """Lengths of the edges; element, long range and every layer, side by side."""
         species = self.index[graph.species]
         vectors = graph.edge_vectors().to(self.dtype)
         inputs = {}
         if self.config.charge:
             share = graph.labels["charge"] / graph.atoms_per_structure
             inputs = {"charge": share[graph.structure][:, None].to(self.dtype)}
-        states = self.backbone.states(species, vectors, graph.edges, inputs)
-        one = nn.functional.one_hot(species, len(self.basis.elements)).to(states[0])
-        return lengths(vectors), torch.cat([one, *states], dim=1)
+        found = [nn.functional.one_hot(species, len(self.basis.elements)).to(vectors)]
+        if self.long_range is not None:
+            inputs["long_range"] = self.long_range(graph, species, vectors)
+            found.append(inputs["long_range"])
+        found += self.backbone.states(species, vectors, graph.edges, inputs)
+        return lengths(vectors), torch.cat(found, dim=1)
 
     def _way(self, channel: int, z: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """The electrons of each function of an element, and how electrons are added to it."""
@@ -297,7 +280,7 @@ class DensityModel(nn.Module):
     def predict(self, structures: Iterable[Structure], batch_size: int = 16) -> Iterator[Density]:
         """The densities of many structures, in their order; each has the centres of its bonds.
 
-        Raises ``DataError`` for an element that the model does not know.
+        Raises ``DataError`` as :meth:`graph` does.
         """
         source = (centered(structure, self.basis) for structure in structures)
         device = self.backbone.embedding.device

@@ -3,6 +3,8 @@
 from euclidium.nn.activation import ACTIVATIONS as ACTIVATIONS
 from euclidium.nn.activation import Activation as Activation
 from euclidium.nn.activation import ScalarActivation as ScalarActivation
+from euclidium.nn.charges import ChargeField as ChargeField
+from euclidium.nn.charges import ChargeFlow as ChargeFlow
 from euclidium.nn.convolution import Convolution as Convolution
 from euclidium.nn.exchange import from_e3nn_weights as from_e3nn_weights
 from euclidium.nn.exchange import to_e3nn_weights as to_e3nn_weights
@@ -29,6 +31,8 @@ __all__ = [
     "Activation",
     "BatchNorm",
     "BesselBasis",
+    "ChargeField",
+    "ChargeFlow",
     "ChebyshevBasis",
     "Convolution",
     "CosineEnvelope",

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from euclidium.models.config import NequIPConfig, SpectrumConfig
+from euclidium.models.config import LongRangeConfig, NequIPConfig, SpectrumConfig
 
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -204,6 +204,9 @@ class DensitySettings(Section):
 
     cutoff: float = Field(5.0, gt=0, description="cutoff radius, Å")
     network: NequIPConfig = Field(NequIPConfig(edge_lmax=3), description="the NequIP network")
+    long_range: LongRangeConfig | None = Field(
+        None, description="charges whose field every atom feels; null: none beyond the cutoff"
+    )
     head: int = Field(32, ge=1, description="channels of each irrep in the networks that read out")
     electrons: Literal["nuclei", "free"] = Field(
         "nuclei", description="how many electrons: as the nuclei and the charge say, or any number"
