@@ -4,16 +4,18 @@
 
 trains ``water-density`` on the embedded clusters of up to twenty molecules and, where the data are,
 ``water-density-trimers`` on those of Rackers et al.; each resumable, into ``runs``. It measures
-them on larger clusters and on their test trimers, and writes models and cards. To see how errors
-grow beyond the sizes that were learned, a third one learns from clusters of up to three molecules,
-and with ``--peer`` on the same clusters, for the same time, the gate network of e3nn as in
-Rackers et al. 2023 (https://doi.org/10.1088/2632-2153/acb314: its irreps, target and loss).
+them on larger clusters and on their test trimers, and writes models, with isolated ions, and cards.
+To see how errors grow beyond the sizes that were learned, a third one learns from clusters of up to
+three molecules, and with ``--peer`` on the same clusters, for the same time, the gate network of
+e3nn as in Rackers et al. 2023 (https://doi.org/10.1088/2632-2153/acb314: its irreps, target and
+loss). Needs the extra ``density``.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +33,14 @@ from euclidium.atoms import (
 from euclidium.atoms.density_orders import from_e3nn, to_e3nn
 from euclidium.models import DensityModel, load, save
 from euclidium.models.storage import describe
+from euclidium.simulate import fit_atoms
 from harness import write_json
 from trainings import finished
 
 HERE = Path(__file__).parent
 MODELS = HERE.parent / "src" / "euclidium" / "data" / "models"
 LARGEST = 9  # atoms of a cluster that is learned from
+ORBITALS = {"water-density": "def2-SVP", "water-density-trimers": "aug-cc-pVTZ"}
 HIDDEN = "125x0e+125x0o+40x1e+40x1o+25x2e+25x2o+15x3e+15x3o"
 
 
@@ -94,6 +98,7 @@ def shipped(
 ) -> dict[str, DensityErrors]:
     """Write a model with half the digits and its card; its errors as it is written."""
     model: DensityModel = load(run / "model.euclidium")
+    add_ions(model, ORBITALS[name])
     path = MODELS / f"{name}.euclidium"
     save(model, path, {}, provenance, half=True)
     found = {part: measured(load(path), records) for part, records in tests.items()}
@@ -101,6 +106,13 @@ def shipped(
     save(model, path, plain, provenance, half=True)
     path.with_suffix(".md").write_text(card(name, model, path, found))
     return found
+
+
+def add_ions(model: DensityModel, orbitals: str) -> None:
+    """Give the model's basis isolated ions by PBE0, for iterative Hirshfeld charges."""
+    ions = fit_atoms(model.basis, "PBE0", orbitals, ions=(-2, -1, 1)).ions
+    model.basis = replace(model.basis, ions=ions)
+    model.config = model.config.model_copy(update={"basis": model.basis.to_json()})
 
 
 def measured(model: DensityModel, records: Sequence[DensityRecord]) -> DensityErrors:

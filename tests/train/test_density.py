@@ -47,7 +47,7 @@ def record(seed: int, spin: bool = False) -> DensityRecord:
     )
 
 
-def task_and_graphs(*records: DensityRecord, basis: DensityBasis = BASIS, **weights: float):
+def task_and_graphs(*records: DensityRecord, basis: DensityBasis = BASIS, **weights: float | str):
     settings = DensityLossSettings(**weights) if weights else ALL
     graphs = [density_graph(r, 4.0, settings, n) for n, r in enumerate(records)]
     spin = records[0].density.spin is not None
@@ -97,14 +97,19 @@ def test_the_terms_are_what_their_names_say():
     assert terms["real_space"] == pytest.approx(values * (step / BOHR) ** 3 * 10, rel=0.02)
 
 
-def test_a_batch_is_the_mean_of_its_structures():
-    records = [record(0), record(1)]
-    task, graphs = task_and_graphs(*records, points=300)
+@pytest.mark.parametrize(("average", "shares"), [("structures", (1, 1)), ("electrons", (10, 2))])
+def test_a_batch_is_the_mean_of_its_structures_or_electrons(average, shares):
+    """Water has ten electrons, and hydrogen two."""
+    hydrogen = Structure(np.array([1, 1]), np.array([[0.0, 0, 0], [0, 0, 0.74]]))
+    values = BASIS.superposition([1, 1])
+    values *= 2.0 / Density(hydrogen, BASIS, values).electrons
+    records = [record(0), DensityRecord("hydrogen", Density(hydrogen, BASIS, values))]
+    task, graphs = task_and_graphs(*records, points=300, average=average)
     model = task.build().eval()
     alone = [task.loss(task.predict(model, g), g) for g in graphs]
     both = task.loss(task.predict(model, collate(graphs)), collate(graphs))
     for name, term in both.items():
-        mean = sum(float(one[name].value.detach()) for one in alone) / 2
+        mean = np.average([float(one[name].value.detach()) for one in alone], weights=shares)
         assert float(term.value.detach()) == pytest.approx(mean, rel=1e-3)
 
 

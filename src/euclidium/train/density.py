@@ -83,15 +83,18 @@ class DensityTask(Task[DensityModel, DensityPrediction]):
         return model(graph)
 
     def loss(self, prediction: DensityPrediction, graph: Graph) -> dict[str, Term]:
-        """The weighted terms: each is the mean over structures of what is off for an electron."""
+        """The weighted terms: each is the mean of what is off for an electron."""
         differences = self._differences(prediction, graph)
-        n = graph.n_structures
+        each = self.settings.average == "structures"
+        shares = [1.0 if each else one.electrons for one in differences]
         found = {}
         for name in ("real_space", "dipole", *METRICS):
             if not getattr(self.settings, name):
                 continue
-            values = [self._penalty(name, one) for one in differences]
-            found[name] = Term(getattr(self.settings, name), torch.stack(values).sum(), n)
+            pairs = zip(shares, differences, strict=True)
+            values = [share * self._penalty(name, one) for share, one in pairs]
+            total = torch.stack(values).sum()
+            found[name] = Term(getattr(self.settings, name), total, sum(shares))
         return found
 
     def _penalty(self, name: str, one: Difference) -> Tensor:

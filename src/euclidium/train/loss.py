@@ -19,7 +19,7 @@ class Term:
 
     weight: float
     total: Float[Tensor, ""]
-    count: int
+    count: float
 
     @property
     def value(self) -> Float[Tensor, ""]:

@@ -221,6 +221,9 @@ class DensitySettings(Section):
 class DensityLossSettings(Section):
     """The loss of densities: how far two of them are apart in space, not in their coefficients."""
 
+    average: Literal["structures", "electrons"] = Field(
+        "structures", description="errors for an electron: the mean over structures, or over all"
+    )
     real_space: float = Field(1.0, ge=0, description="weight of ∫|Δρ|/N, percent")
     coulomb: float = Field(
         10.0, ge=0, description="weight of the Coulomb self-energy of Δρ, meV/electron"

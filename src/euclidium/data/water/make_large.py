@@ -40,7 +40,7 @@ SETS = {
     "large": ((10, 0), (16, 0), (20, 0), (30, 0)),
     "medium": (
         *((n, which) for which in range(100, 108) for n in SIZES),
-        *((n, which) for which in range(110, 113) for n in LARGER),
+        *((n, which) for which in range(110, 114) for n in LARGER),
         *((n, which) for which in range(110, 130) for n in SMALLER),
     ),
     "medium-test": tuple((n, which) for which in range(108, 110) for n in SIZES),
