@@ -3,9 +3,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
-from ase.build import bulk
+from ase.build import bulk, molecule
 
 from euclidium.atoms import Structure
 from euclidium.atoms.basis import DensityBasis, even_tempered
@@ -30,6 +31,16 @@ def test_a_molecule(
     assert [len(q) for q in found["multipoles_e_angstrom_l"]] == [1, 3, 5, 7]
     assert found["surface"]["minimum"] < 0 < found["surface"]["maximum"]
     assert (tmp_path / "water.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("model", ["water-density", "water-density-trimers"])
+def test_models_that_come_with_the_package_have_ions(
+    model: str, tmp_path: Path, answer: Callable[..., dict[str, Any]]
+):
+    ase.io.write(tmp_path / "water.xyz", molecule("H2O"))
+    words = ("-o", tmp_path / "water.png", "--spacing", 0.35, "--iterative")
+    found = answer("density", "fields", model, tmp_path / "water.xyz", *words)
+    assert -1.1 < found["iterative_hirshfeld"]["charges_e"][0] < -0.7
 
 
 def test_the_middle_of_bonds_is_no_atom(tmp_path: Path, answer: Callable[..., dict[str, Any]]):
