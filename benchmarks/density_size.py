@@ -7,7 +7,7 @@ test clusters of 5 to 30 its own ε = 100 ∫|Δρ|/N. A molecule of a large clu
 than one of a small cluster, and more neighbours change it more; so errors are compared at equal
 numbers of neighbours (oxygen atoms within 3.6 Å), and the slope with size is fitted together with
 that with neighbours, ε = a + b neighbours + c size, with an interval by the bootstrap over
-clusters.
+clusters. Those of 7 and more molecules were made in one way.
 """
 
 import argparse
@@ -45,20 +45,28 @@ def main() -> None:
     arguments = parsed()
     torch.set_num_threads(arguments.threads)
     model: DensityModel = load(find_model(arguments.model))
-    parts = ("test", "medium-test", "large")
-    records = [record for part in parts for record in embedded_densities("water", part)]
-    found = [molecule for record in records for molecule in molecules_of(model, record)]
-    print(table(found))
-    for names in (("size",), ("neighbours", "size")):
-        slopes, low, high = fitted(found, names)
-        for name, value, a, b in zip(names, slopes, low, high, strict=True):
-            print(
-                f"ε with {' and '.join(names)}: {value:+.4f} % for each "
-                f"{'neighbour' if name == 'neighbours' else '10 molecules'} "
-                f"({a:+.4f} to {b:+.4f}, 95 % by the bootstrap over {len(records)} clusters)"
-            )
+    parts = {
+        part: [m for r in embedded_densities("water", part) for m in molecules_of(model, r)]
+        for part in ("test", "medium-test", "large")
+    }
+    everything = [molecule for part in parts.values() for molecule in part]
+    print(table(everything))
+    for title, found in (
+        ("5 to 30 molecules", everything),
+        ("7 to 30 molecules, made alike", parts["medium-test"] + parts["large"]),
+        ("10 to 30 molecules", parts["large"]),
+    ):
+        for names in (("size",), ("neighbours", "size")):
+            print(f"{title}: {slopes_of(found, names)}")
     if arguments.json:
-        write_json(arguments.json, [asdict(molecule) for molecule in found])
+        write_json(arguments.json, [asdict(molecule) for molecule in everything])
+
+
+def slopes_of(found: Sequence[Molecule], names: Sequence[str]) -> str:
+    """The slopes of ε in words, with intervals of 95 %."""
+    unit = {"neighbours": "neighbour", "size": "10 molecules"}
+    rows = zip(names, *fitted(found, names), strict=True)
+    return ", ".join(f"{x:+.4f} % for each {unit[n]} ({a:+.4f} to {b:+.4f})" for n, x, a, b in rows)
 
 
 def molecules_of(model: DensityModel, record: DensityRecord) -> list[Molecule]:

@@ -15,9 +15,9 @@ SIZE = 0.25  # of the first weights, so that what atoms see is of the order of o
 class LongRange(nn.Module):
     """Charges that a small network puts on the atoms, and what every atom sees of them.
 
-    They flow between neighbours, :class:`~euclidium.nn.ChargeFlow`, so that no molecule has any in
-    sum, and act at any distance, :class:`~euclidium.nn.ChargeField`. They are learned from whatever
-    the model learns, and need not be those of a chemist.
+    They flow between neighbours, :class:`~euclidium.nn.ChargeFlow`, and act at any distance,
+    :class:`~euclidium.nn.ChargeField`. They are learned from whatever the model learns, and need
+    not be those of a chemist: a molecule without neighbours has none in sum, also if it is an ion.
 
     >>> far = LongRange(LongRangeConfig(channels=4), n_species=2, cutoff=4.0, mean_neighbors=10.0)
     >>> far.irreps

@@ -77,9 +77,9 @@ def one_step(
     orbitals give: they are first those of the pure functional PBE in the field of ρ, and then the
     Kohn-Sham matrix of the hybrid itself, with their exchange, is diagonalised once more; with
     ``steps`` > 1 the exchange is renewed and that repeated (ρ stays in J and v_xc). The integrals
-    of that exchange are fitted, those of E are not. A density with
-    spin has a matrix F for each spin, with v_xc[ρ↑, ρ↓], and as many unpaired electrons as its spin
-    has, to the nearest whole number.
+    of that exchange are fitted, those of E are not. A density with spin has a matrix F for each
+    spin, with v_xc[ρ↑, ρ↓], and as many unpaired electrons as its spin has, to the nearest whole
+    number.
 
     Raises ``DataError`` for functionals that need more than ρ and ∇ρ, and as
     :func:`euclidium.simulate.label` does.
@@ -182,7 +182,7 @@ def _first_matrix(field: Any, density: Density, steps: int) -> tuple[Matrix, int
 
 
 def _fitted_exchange(mole: Any) -> Callable[[Matrix, float], Matrix]:
-    """Exact exchange of density matrices, within 1/omega, with products of orbitals fitted."""
+    """Exact exchange of density matrices, beyond 1/omega if given, by fitted integrals."""
     from pyscf import df
 
     fit = df.DF(mole)
