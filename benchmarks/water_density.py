@@ -133,7 +133,7 @@ RACKERS = {
 CARD = """# {name}
 
 Electron densities of water clusters: coefficients of Gaussians on the atoms ({basis}),
-by one network (neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax};
+by one network (neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax}{far};
 {parameters:,} parameters, {size:.1f} MB), made by `benchmarks/water_density.py`.
 
 **Use** for densities of clusters of intact water molecules near equilibrium and at some hundred
@@ -175,6 +175,7 @@ def card(name: str, model: DensityModel, path: Path, found: dict[str, DensityErr
         cutoff=model.cutoff,
         layers=network.layers,
         lmax=network.lmax,
+        far="" if model.long_range is None else ", and learned charges felt at any distance",
         parameters=sum(p.numel() for p in model.parameters()),
         size=path.stat().st_size / 1e6,
         table="\n".join(lines),

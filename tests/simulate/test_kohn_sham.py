@@ -27,6 +27,20 @@ def test_one_step_of_a_hybrid_is_within_a_tenth_of_a_millihartree():
     assert step.diagonalisations == 2
 
 
+@pytest.mark.parametrize("method", ["PBE", "PBE0", "HSE06", "HF"])
+def test_renewed_potentials_bring_the_energy_closer(method: str):
+    basis = even_tempered(["H", "O"], 0.15, 2.4, (12, 7, 4))
+    record = label(MONOMER.density.structure, basis, method, "sto-3g", forces=False)
+    off = dataclasses.replace(record.density, coefficients=record.density.coefficients * 1.0)
+    atoms = Density.superposition(MONOMER.density.structure, MONOMER.density.basis)
+    off.coefficients[-3:] += 0.02  # a dipole on a hydrogen
+    for density in (off, atoms):
+        plain, renewed = (one_step(density, method, "sto-3g", renewals=n) for n in (0, 4))
+        errors = [(step.energy - record.energy) / HARTREE for step in (plain, renewed)]
+        assert -1e-7 < errors[1] < 0.5 * errors[0]
+        assert renewed.diagonalisations == plain.diagonalisations + 4
+
+
 def test_superposed_atoms_are_a_worse_start():
     density = MONOMER.density
     atoms = Density.superposition(density.structure, density.basis)

@@ -1,7 +1,6 @@
 """From a density back to quantum chemistry: its energy in one step, and where to go on from it."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +23,7 @@ class OneStep:
     """An energy by one Kohn-Sham step, and the density matrix that it belongs to.
 
     ``energy`` in eV; ``matrix`` in PySCF's order of the orbitals, two of them where electrons are
-    unpaired. ``diagonalisations`` is one, or one more for each matrix of exact exchange of a hybrid
-    functional.
+    unpaired. ``diagonalisations`` is one, two of a hybrid functional, and one more for a renewal.
 
     >>> OneStep(-31.7, np.eye(1), 1).energy
     -31.7
@@ -65,7 +63,7 @@ class Restart:
 
 
 def one_step(
-    density: Density, method: str = "PBE0", orbital_basis: str = "def2-TZVP", steps: int = 1
+    density: Density, method: str = "PBE0", orbital_basis: str = "def2-TZVP", renewals: int = 0
 ) -> OneStep:
     """The energy of a fitted or predicted density by one diagonalisation.
 
@@ -75,11 +73,13 @@ def one_step(
     the Becke grid; E is the functional of the orbitals' density matrix, and its error is of second
     order in that of ρ. A **hybrid** functional has exact exchange, which no density but only
     orbitals give: they are first those of the pure functional PBE in the field of ρ, and then the
-    Kohn-Sham matrix of the hybrid itself, with their exchange, is diagonalised once more; with
-    ``steps`` > 1 the exchange is renewed and that repeated (ρ stays in J and v_xc). The integrals
-    of that exchange are fitted, those of E are not. A density with spin has a matrix F for each
-    spin, with v_xc[ρ↑, ρ↓], and as many unpaired electrons as its spin has, to the nearest whole
-    number.
+    Kohn-Sham matrix of the hybrid itself, with their exchange, is diagonalised once more.
+
+    ``renewals`` repeat the step with J and exchange of the orbitals that it gave, extrapolated by
+    DIIS, while v_xc stays that of ρ: self-consistency without grids, in which an error of ρ is
+    screened as a charge is. Integrals of exchange and of renewed J are fitted, those of E are not.
+    A density with spin has a matrix F for each spin, with v_xc[ρ↑, ρ↓], and as many unpaired
+    electrons as its spin has, to the nearest whole number.
 
     Raises ``DataError`` for functionals that need more than ρ and ∇ρ, and as
     :func:`euclidium.simulate.label` does.
@@ -94,7 +94,7 @@ def one_step(
     True
     """
     field = _field_of(density, method, orbital_basis)
-    matrix, diagonalisations = _first_matrix(field, density, steps)
+    matrix, diagonalisations = _first_matrix(field, density, renewals)
     energy = float(field.energy_tot(dm=matrix)) * HARTREE
     return OneStep(energy, np.asarray(matrix), diagonalisations)
 
@@ -103,13 +103,13 @@ def scf_from(
     density: Density,
     method: str = "PBE0",
     orbital_basis: str = "def2-TZVP",
-    steps: int = 3,
+    renewals: int = 4,
     compare: bool = True,
     tolerance: float = 1e-9,
 ) -> Restart:
     """Self-consistency that starts from a density, by way of :func:`one_step`, and its cycles.
 
-    ``tolerance`` of the energy in hartree; ``steps`` as there. With ``compare`` the cycles from
+    ``tolerance`` of the energy in hartree; ``renewals`` as there. With ``compare`` the cycles from
     PySCF's default guess (superposed atoms in a minimal basis) are counted too. Raises as
     :func:`one_step` does.
 
@@ -131,7 +131,7 @@ def scf_from(
         field.conv_tol = tolerance
         if start:
             field.callback = lambda cycle: energies.append(float(cycle["last_hf_e"]))
-            done = converged(field, _first_matrix(field, density, steps)[0])
+            done = converged(field, _first_matrix(field, density, renewals)[0])
         else:
             done = converged(field)
         return float(done.e_tot), int(field.cycles), time.perf_counter() - began
@@ -161,32 +161,43 @@ def _field_of(density: Density, method: str, orbital_basis: str) -> Any:
     return field
 
 
-def _first_matrix(field: Any, density: Density, steps: int) -> tuple[Matrix, int]:
-    """The density matrix of one step, or of ``steps`` with exact exchange; how many there were."""
+def _first_matrix(field: Any, density: Density, renewals: int) -> tuple[Matrix, int]:
+    """The density matrix of one step and renewals, and the number of diagonalisations."""
+    from pyscf import df, scf
+
+    overlap, bare, fit = field.get_ovlp(), field.get_hcore(), df.DF(field.mol)
+    coulomb = coulomb_matrix(density, field.mol)
+    omega, _, hybrid = field._numint.rsh_and_hybrid_coeff(field.xc)
+    exact = bool(omega or hybrid)
+    names = (PURE, field.xc) if exact else (field.xc,)
+    *pure, local = exchange_correlation(density, field, *names)
+    matrix = _diagonalise(field, bare + coulomb + (pure[0] if exact else local), overlap)
+    if exact:
+        fock = bare + coulomb + local - _exchange(field, fit, matrix)
+        matrix = _diagonalise(field, fock, overlap)
+    mixing = scf.diis.CDIIS(field)
+    for _ in range(renewals):
+        fock = bare + _coulomb(fit, matrix) + local
+        if exact:
+            fock = fock - _exchange(field, fit, matrix)
+        matrix = _diagonalise(field, mixing.update(overlap, matrix, fock), overlap)
+    return matrix, len(names) + renewals
+
+
+def _coulomb(fit: Any, matrix: Matrix) -> Float[np.ndarray, "orbital orbital"]:
+    """The Coulomb potential of a density matrix, by fitted integrals."""
+    found = fit.get_jk(matrix, with_k=False)[0]
+    return found if matrix.ndim == 2 else found.sum(axis=0)
+
+
+def _exchange(field: Any, fit: Any, matrix: Matrix) -> Matrix:
+    """The exact exchange that a functional has of a density matrix, by fitted integrals."""
     omega, alpha, hybrid = field._numint.rsh_and_hybrid_coeff(field.xc)
-    share = 0.5 if density.spin is None else 1.0  # of exchange that an orbital of one spin feels
-    bare = field.get_hcore() + coulomb_matrix(density, field.mol)
-    overlap = field.get_ovlp()
-    if not hybrid and not omega:
-        (local,) = exchange_correlation(density, field, field.xc)
-        return _diagonalise(field, bare + local, overlap), 1
-    pure, local = exchange_correlation(density, field, PURE, field.xc)
-    matrix = _diagonalise(field, bare + pure, overlap)
-    exchange_of = _fitted_exchange(field.mol)
-    for _ in range(steps):
-        exchange = hybrid * exchange_of(matrix, 0.0)
-        if omega:
-            exchange = exchange + (alpha - hybrid) * exchange_of(matrix, omega)
-        matrix = _diagonalise(field, bare + local - share * exchange, overlap)
-    return matrix, 1 + steps
-
-
-def _fitted_exchange(mole: Any) -> Callable[[Matrix, float], Matrix]:
-    """Exact exchange of density matrices, beyond 1/omega if given, by fitted integrals."""
-    from pyscf import df
-
-    fit = df.DF(mole)
-    return lambda matrix, omega: fit.get_jk(matrix, with_j=False, omega=omega or None)[1]
+    found = hybrid * fit.get_jk(matrix, with_j=False)[1]
+    if omega:
+        far = fit.get_jk(matrix, with_j=False, omega=omega)[1]
+        found = found + (alpha - hybrid) * far
+    return found * (0.5 if matrix.ndim == 2 else 1.0)  # of it an orbital of one spin feels
 
 
 def exchange_correlation(density: Density, field: Any, *functionals: str) -> list[Matrix]:
