@@ -10,7 +10,6 @@ import pytest
 from euclidium.analyze.density_fit import (
     fit_atoms,
     fit_volume,
-    overlaps,
     projections,
     volume_error,
 )
@@ -20,7 +19,7 @@ from euclidium.atoms.basis import DensityBasis, even_tempered
 from euclidium.atoms.centers import with_bond_centers, with_bond_functions
 from euclidium.atoms.density import Density
 from euclidium.atoms.density_file import embedded_densities
-from euclidium.atoms.density_metric import density_metric
+from euclidium.atoms.density_waves import lattice_metric
 from euclidium.atoms.elements import chemical_symbol
 from euclidium.atoms.embedded import embedded_file
 from euclidium.atoms.problem import DataError
@@ -53,17 +52,11 @@ def volume_of(one: Density) -> Volume:
     return grid_of(one, spacing=0.14)
 
 
-def test_overlaps_are_those_of_the_sum_over_the_lattice():
-    structure = crystal()
-    known = density_metric(structure, BASIS, "overlap").numpy()
-    assert overlaps(structure, BASIS) == pytest.approx(known, abs=3e-6)
-
-
 def test_projections_are_integrals_over_the_grid():
     one = density(crystal())
     volume = volume_of(one)
     found = projections(volume, BASIS)
-    assert found == pytest.approx(overlaps(one.structure, BASIS) @ one.coefficients, abs=1e-4)
+    assert found == pytest.approx(lattice_metric(one.structure, BASIS) @ one.coefficients, abs=1e-4)
     single = np.zeros_like(one.coefficients)
     for n in (0, 3, 9, 17):
         own = density_at(replace(one, coefficients=np.eye(len(single))[n]), volume.points)

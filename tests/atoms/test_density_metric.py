@@ -10,6 +10,7 @@ from euclidium.atoms.basis import DensityBasis, even_tempered
 from euclidium.atoms.density import electrons_of
 from euclidium.atoms.density_metric import density_metric
 from euclidium.atoms.density_points import function_values, sample_points
+from euclidium.atoms.density_waves import lattice_metric
 from euclidium.units import BOHR
 
 BASIS = DensityBasis(
@@ -52,7 +53,15 @@ def test_a_lattice_sums_over_its_cells():
     assert np.tile(c, 2) @ two @ np.tile(c, 2) == pytest.approx(2 * c @ one @ c, rel=1e-8)
 
 
-def test_the_coulomb_energy_of_a_lattice_is_refused():
+def test_the_coulomb_matrix_of_a_crystal_is_that_of_waves():
     basis = even_tempered([14], 0.2, 2.0, [1])
-    with pytest.raises(DataError, match="the Coulomb energy of a lattice of densities"):
-        density_metric(Structure.from_ase(bulk("Si")), basis, "coulomb")
+    silicon = Structure.from_ase(bulk("Si"))
+    found = density_metric(silicon, basis, "coulomb").numpy()
+    np.testing.assert_allclose(found, lattice_metric(silicon, basis, coulomb=True))
+
+
+def test_the_coulomb_matrix_of_a_slab_is_refused():
+    slab = Structure.from_ase(bulk("Si"))
+    slab = Structure(slab.species, slab.positions, slab.cell, np.array([1, 1, 0]) > 0)
+    with pytest.raises(DataError, match="not periodic in three directions"):
+        density_metric(slab, even_tempered([14], 0.2, 2.0, [1]), "coulomb")

@@ -215,6 +215,18 @@ def test_the_overlap_of_a_small_crystal_may_be_singular():
     assert np.square(factor @ change).sum() == pytest.approx(wanted, rel=1e-5)
 
 
+def test_the_loss_of_a_crystal_may_be_its_coulomb_energy():
+    basis = DensityBasis("two", {3: ((0, 1.0), (0, 0.2), (1, 0.5))}, {3: np.zeros(2)})
+    places = np.array([[0.0, 0, 0], [1.3, 1.3, 1.4]])
+    structure = Structure(np.array([3, 3]), places, 2.7 * np.eye(3), np.ones(3, dtype=bool))
+    one = DensityRecord("Li2", Density(structure, basis, np.ones(10)))
+    weights = {"real_space": 0.0, "coulomb": 1.0, "dipole": 0.0, "points": 0}
+    factor = density_graph(one, 4.0, DensityLossSettings(**weights)).labels["coulomb"].view(10, 10)
+    change = np.random.default_rng(1).normal(size=10)
+    wanted = change @ density_metric(structure, basis, "coulomb").numpy() @ change
+    assert np.square(factor.double().numpy() @ change).sum() == pytest.approx(wanted, rel=1e-5)
+
+
 def test_a_model_learns_the_middle_of_bonds(tmp_path: Path):
     torch.manual_seed(0)
     basis = with_bond_functions(BASIS, counts=(2, 1))

@@ -4,21 +4,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 
 from euclidium.analyze.fields import density_at
-from euclidium.atoms.basis import DensityBasis, radial_norm
+from euclidium.atoms.basis import DensityBasis
 from euclidium.atoms.centers import CENTER, centered, without_bond_centers
 from euclidium.atoms.density import Density, DensityRecord, electrons_of
+from euclidium.atoms.density_waves import CHUNK, lattice_metric, transforms, waves_of
 from euclidium.atoms.problem import DataError
-from euclidium.atoms.structure import Structure
 from euclidium.atoms.volumetric import Volume
-from euclidium.o3.harmonics import spherical_harmonics
 from euclidium.units import BOHR
 
 RIDGE = 1e-6  # of the norm of a function
-NEGLIGIBLE = 1e-14  # of the overlap of two functions, where its Fourier series ends
-CHUNK = 4096  # waves at once
 
 
 def fit_volume(
@@ -51,7 +48,7 @@ def fit_volume(
     isolated = np.zeros(basis.offsets(structure.species.tolist())[-1])
     if set(structure.species.tolist()) <= basis.atoms.keys():
         isolated = basis.superposition(structure.species.tolist())
-    matrix = overlaps(structure, basis)
+    matrix = lattice_metric(structure, basis)
     charges = electrons_of(basis, structure.species)
     found = []
     for values, start in ((volume.values, isolated), (volume.spin, np.zeros_like(isolated))):
@@ -92,7 +89,7 @@ def fit_atoms(volumes: Iterable[Volume], basis: DensityBasis, ridge: float = RID
         seen.update(species)
         places = [starts[elements.index(z)] + np.arange(spherical.size(z)) for z in species]
         rows = np.concatenate(places)
-        own = overlaps(volume.structure, spherical) / volume.electrons
+        own = lattice_metric(volume.structure, spherical) / volume.electrons
         np.add.at(matrix, (rows[:, None], rows[None, :]), own)
         np.add.at(wanted, rows, projections(volume, spherical) / volume.electrons)
     if not seen:
@@ -137,41 +134,13 @@ def projections(volume: Volume, basis: DensityBasis) -> Float[np.ndarray, " func
     structure = volume.structure
     shape = volume.values.shape
     steps = np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in shape), indexing="ij")
-    waves = _waves(np.stack([step.ravel() for step in steps], axis=1), structure)
+    waves = waves_of(np.stack([step.ravel() for step in steps], axis=1), structure)
     series = np.fft.fftn(volume.values, norm="forward").ravel() * BOHR**3
     shifted = series * np.exp(-1j * waves @ volume.origin / BOHR)
     found = np.zeros(basis.offsets(structure.species.tolist())[-1])
     for some in np.array_split(np.arange(len(waves)), -(-len(waves) // CHUNK)):
-        found += (_transforms(basis, structure, waves[some]).conj().T @ shifted[some]).real
+        found += (transforms(basis, structure, waves[some]).conj().T @ shifted[some]).real
     return found
-
-
-def overlaps(structure: Structure, basis: DensityBasis) -> Float[np.ndarray, "function function"]:
-    """∫χχ' of the functions of a crystal, summed over the lattice: positive whatever the basis.
-
-    S = Σ_G χ(G)* χ'(G) / Ω,   χ(G) = ∫ χ exp(−iG·r) d³r
-
-    The same as :func:`~euclidium.atoms.density_metric.density_metric` but for its screening, which
-    wide functions of high degree do not bear.
-
-    >>> structure = Structure(np.array([3]), np.zeros((1, 3)), 4 * np.eye(3), np.ones(3, bool))
-    >>> overlaps(structure, DensityBasis("one", {3: ((0, 0.5), (1, 0.5))})).diagonal().round(4)
-    array([1., 1., 1., 1.])
-    """
-    sharpest = max(a for z in set(structure.species.tolist()) for _, a in basis.of(z))
-    longest = np.sqrt(-2 * sharpest * np.log(NEGLIGIBLE))  # 1/bohr
-    reach = np.linalg.norm(structure.cell, axis=1) / BOHR * longest / (2 * np.pi)
-    axes = [np.arange(-int(n), int(n) + 1) for n in reach]
-    axes[0] = axes[0][axes[0] >= 0]  # those of −G are the same
-    steps = np.stack([step.ravel() for step in np.meshgrid(*axes, indexing="ij")], axis=1)
-    waves = _waves(steps, structure)
-    near = np.linalg.norm(waves, axis=1) < longest
-    waves, weights = waves[near], np.where(steps[near, 0] == 0, 1.0, 2.0)
-    found = np.zeros((basis.offsets(structure.species.tolist())[-1],) * 2)
-    for some in np.array_split(np.arange(len(waves)), -(-len(waves) // CHUNK)):
-        own = _transforms(basis, structure, waves[some]) * np.sqrt(weights[some, None])
-        found += own.real.T @ own.real + own.imag.T @ own.imag
-    return found / (structure.volume / BOHR**3)
 
 
 def _check(volume: Volume) -> None:
@@ -182,32 +151,6 @@ def _check(volume: Volume) -> None:
             f"{structure.origin}: the grid is not the cell of a crystal, which Gaussians are "
             "fitted to: fit molecules from their wave functions, with `euclidium data make density`"
         )
-
-
-def _waves(steps: np.ndarray, structure: Structure) -> Float[np.ndarray, "wave 3"]:
-    """Vectors of the reciprocal lattice, 1/bohr."""
-    return 2 * np.pi * BOHR * steps @ np.linalg.inv(structure.cell).T
-
-
-def _transforms(
-    basis: DensityBasis, structure: Structure, waves: Float[np.ndarray, "wave 3"]
-) -> Complex[np.ndarray, "wave function"]:
-    """The Fourier transform of each function of a structure, ∫ χ(r − R) exp(−iG·r) d³r."""
-    lengths = np.linalg.norm(waves, axis=1)[:, None]
-    table = {}
-    for z in set(structure.species.tolist()):
-        parts = []
-        for l, a in basis.exponents(z).items():
-            norm = radial_norm(l, a) * (np.pi / a) ** 1.5
-            radial = norm * (lengths / (2 * a)) ** l * np.exp(-(lengths**2) / (4 * a))
-            angular = spherical_harmonics(l, waves, normalization="integral")
-            both = angular[:, :, None] * radial[:, None, :]  # components run slow, shells fast
-            parts.append((-1j) ** l * both.reshape(len(waves), -1))
-        table[z] = np.concatenate(parts, axis=1)
-    shifts = np.exp(-1j * waves @ structure.positions.T / BOHR)
-    return np.concatenate(
-        [table[z] * shifts[:, [n]] for n, z in enumerate(structure.species.tolist())], axis=1
-    )
 
 
 def _nearest(

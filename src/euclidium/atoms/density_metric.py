@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from euclidium.atoms.basis import DensityBasis
+from euclidium.atoms.density_waves import lattice_metric
 from euclidium.atoms.neighbors import neighbor_list
-from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.ops.gaussians import Shells, coulomb_blocks, overlap_blocks
 from euclidium.units import BOHR
@@ -39,10 +39,11 @@ def density_metric(
 
     overlap: ∫ χ_a χ_b d³r, so that cᵀ M c = ∫ρ² d³r in e²/bohr³; of a crystal the sum over the
     lattice, for a density with its period. coulomb: ∬ χ_a(r) χ_b(r') / |r − r'|, so that ½ cᵀ M c
-    is the self-energy in hartree; for structures that are not periodic.
+    is the self-energy in hartree; of a crystal that of a cell, less the average of the density, see
+    :func:`~euclidium.atoms.density_waves.lattice_metric`.
 
-    Raises ``DataError`` for an element that the basis lacks, and for the Coulomb matrix of a
-    crystal.
+    Raises ``DataError`` for an element that the basis lacks, and for the Coulomb matrix as
+    ``lattice_metric`` does.
 
     >>> basis = DensityBasis("one", {1: ((0, 0.5),)})
     >>> two = Structure(np.array([1, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.74]]))
@@ -51,10 +52,7 @@ def density_metric(
             [0.6133, 1.0000]], dtype=torch.float64)
     """
     if metric == "coulomb" and structure.pbc.any():
-        raise DataError(
-            f"{structure.origin} is periodic: the Coulomb energy of a lattice of densities is not "
-            "defined, use the overlap"
-        )
+        return torch.from_numpy(lattice_metric(structure, basis, coulomb=True))
     first, second, vectors = _pairs(structure, basis)
     blocks = coulomb_blocks if metric == "coulomb" else overlap_blocks
     offsets = torch.tensor(basis.offsets(structure.species.tolist()))
