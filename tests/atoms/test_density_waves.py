@@ -15,12 +15,13 @@ from euclidium.units import BOHR
 BASIS = even_tempered(["Na", "Cl"], 0.3, 2.2, [2, 2, 1, 1, 1])
 
 
-def crystal(n: int = 2, seed: int = 0) -> Structure:
-    """Atoms in a skew cell."""
-    rng = np.random.default_rng(seed)
-    cell = 4.5 * np.eye(3) + rng.uniform(-0.6, 0.6, (3, 3))
-    positions = np.arange(n)[:, None] / n @ np.ones((1, 3)) @ cell + rng.uniform(-0.3, 0.3, (n, 3))
-    return Structure(np.array([11, 17] * n)[:n], positions, cell, np.ones(3, dtype=bool))
+def crystal() -> Structure:
+    """Rock salt, sheared and rattled."""
+    salt = bulk("NaCl", "rocksalt", 6.0)
+    shear = np.array([[0.3, 0, 0.1], [0, -0.2, 0], [0.4, 0, 0]])
+    salt.set_cell(salt.cell + shear, scale_atoms=True)
+    salt.rattle(0.2, seed=0)
+    return Structure.from_ase(salt)
 
 
 def test_overlaps_are_those_of_the_sum_over_the_lattice():
