@@ -35,6 +35,7 @@ def fit_volume(
     Raises ``DataError`` for a grid that is not the cell of a crystal, and an element that the basis
     lacks.
 
+    >>> from euclidium.atoms.structure import Structure
     >>> cell = 4 * np.eye(3)
     >>> atom = Structure(np.array([3]), np.zeros((1, 3)), cell, np.ones(3, dtype=bool))
     >>> volume = Volume(atom, np.full((8, 8, 8), 2 / 64), cell, np.zeros(3))
@@ -124,6 +125,7 @@ def projections(volume: Volume, basis: DensityBasis) -> Float[np.ndarray, " func
 
     Raises ``DataError`` as :func:`fit_volume` does.
 
+    >>> from euclidium.atoms.structure import Structure
     >>> cell = 4 * np.eye(3)
     >>> atom = Structure(np.array([3]), np.zeros((1, 3)), cell, np.ones(3, dtype=bool))
     >>> volume = Volume(atom, np.full((4, 4, 4), 2 / 64), cell, np.zeros(3))
