@@ -108,6 +108,7 @@ def volume_error(density: Density, volume: Volume) -> float:
 
     Over the points of the grid, as the normalised mean absolute error (NMAE) of others is.
 
+    >>> from euclidium.atoms.structure import Structure
     >>> atom = Structure(np.array([1]), np.zeros((1, 3)))
     >>> density = Density(atom, DensityBasis("one", {1: ((0, 0.5),)}), np.array([0.5]))
     >>> values = np.full((1, 1, 1), 1.3)
