@@ -99,13 +99,12 @@ class DensityModel(nn.Module):
     element. With ``electrons="nuclei"`` the number of electrons is that of the nuclei less the
     charge, whatever the network says: every atom is made neutral, electrons flow between
     neighbours, see :class:`~euclidium.nn.ChargeFlow`, and a charge of the whole is spread over its
-    atoms.
-    Electrons are added to an atom where the training data vary most, along C q with the charges q
-    of the functions and their covariance C. The total charge (e) is the label ``charge`` of a
-    structure, 0 without; the label ``spin`` is the number of unpaired electrons, which the spin
-    density integrates to. Where the basis has functions for the middle of bonds, the model finds
-    the bonds, and electrons flow to their centres as to atoms. With ``long_range`` the network
-    also knows what charges beyond its cutoff do to each atom, see
+    atoms. Electrons are added to an atom where the training data vary most, along C q with the
+    charges q of the functions and their covariance C. The total charge (e) is the label ``charge``
+    of a structure, 0 without; the label ``spin`` is the number of unpaired electrons, which the
+    spin density integrates to. Where the basis has functions for the middle of bonds, the model
+    finds the bonds, and electrons flow to their centres as to atoms. With ``long_range`` the
+    network also knows what charges beyond its cutoff do to each atom, see
     :class:`~euclidium.models.LongRange`.
 
     Rackers, Tecot, Geiger and Smidt, Mach. Learn.: Sci. Technol. 4, 015027 (2023),

@@ -104,18 +104,18 @@ class ChargeField(nn.Module):
 
         Raises ``ValueError`` for a structure that is periodic in one or two directions.
         """
-        if bool((pbc.any(1) != pbc.all(1)).any()):
+        periodic = pbc.all(1)
+        if bool((pbc.any(1) != periodic).any()):
             raise ValueError(
                 "charges of a structure that is periodic in one or two directions have no field: "
                 "make it periodic in three, with vacuum, or in none"
             )
-        crystals = pbc.all(1)[structure]
         found = charges.new_zeros(len(charges), self.irreps.dim)
-        if not bool(crystals.all()):
-            own = torch.nonzero(~crystals)[:, 0]
+        if not bool(periodic.all()):
+            own = torch.nonzero(~periodic[structure])[:, 0]
             values = self._molecules(charges[own], positions[own], structure[own])
             found = found.index_add(0, own, values)
-        for n in torch.nonzero(pbc.all(1))[:, 0].tolist():
+        for n in torch.nonzero(periodic)[:, 0].tolist():
             own = torch.nonzero(structure == n)[:, 0]
             found = found.index_add(0, own, self._crystal(charges[own], positions[own], cell[n]))
         return found
