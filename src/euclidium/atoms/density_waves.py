@@ -1,12 +1,14 @@
 """Gaussians of crystals in waves: their Fourier transforms, and overlap and Coulomb matrices."""
 
 import numpy as np
+import torch
 from jaxtyping import Complex, Float
 
 from euclidium.atoms.basis import DensityBasis, radial_norm
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.o3.harmonics import spherical_harmonics
+from euclidium.ops.lattice import half_of_waves
 from euclidium.units import BOHR
 
 NEGLIGIBLE = 1e-14  # of the overlap of two functions, where its Fourier series ends
@@ -38,21 +40,18 @@ def lattice_metric(
         )
     sharpest = max(a for z in set(structure.species.tolist()) for _, a in basis.of(z))
     longest = np.sqrt(-2 * sharpest * np.log(NEGLIGIBLE))  # 1/bohr
-    reach = np.linalg.norm(structure.cell, axis=1) / BOHR * longest / (2 * np.pi)
     if structure.volume / BOHR**3 * longest**3 / (6 * np.pi**2) > MOST:
         raise DataError(
             f"{structure.origin}: functions with exponents up to {sharpest:g} need more than "
             f"{MOST:,} waves in this cell: leave out the sharpest, or the cores with them"
         )
-    axes = [np.arange(-int(n), int(n) + 1.0) for n in reach]
-    axes[0] = axes[0][axes[0] >= 0]  # those of −G are the same
-    steps = np.stack([step.ravel() for step in np.meshgrid(*axes, indexing="ij")], axis=1)
+    steps = half_of_waves(torch.from_numpy(structure.cell / BOHR), longest).double().numpy()
     waves = waves_of(steps, structure)
-    sizes = np.linalg.norm(waves, axis=1)
-    near = (sizes < longest) & (sizes > 0 if coulomb else True)
-    waves, sizes, weights = waves[near], sizes[near], np.where(steps[near, 0] == 0, 1.0, 2.0)
+    weights = np.full(len(waves), 2.0)  # those of −G are the same
     if coulomb:
-        weights *= 4 * np.pi / sizes**2
+        weights *= 4 * np.pi / np.square(waves).sum(axis=1)
+    else:
+        waves, weights = np.append(waves, np.zeros((1, 3)), axis=0), np.append(weights, 1.0)
     found = np.zeros((basis.offsets(structure.species.tolist())[-1],) * 2)
     for some in np.array_split(np.arange(len(waves)), -(-len(waves) // CHUNK)):
         own = transforms(basis, structure, waves[some]) * np.sqrt(weights[some, None])

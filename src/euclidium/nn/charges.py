@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from euclidium.nn.radial import Enveloped
 from euclidium.o3.irreps import Irreps
 from euclidium.ops.harmonics import lengths, spherical_harmonics
+from euclidium.ops.lattice import half_of_waves
 from euclidium.ops.segments import Edges
 
 WIDTH = 32  # of the network of pairs of atoms
@@ -167,7 +168,7 @@ class ChargeField(nn.Module):
         volume = torch.linalg.det(cell).abs()
         own = [charges * (-math.sqrt(2 / math.pi) / width) for width in self.widths]
         found = [torch.cat(own, dim=1)[:, None], charges.new_zeros(()), charges.new_zeros(())]
-        for numbers in _half_of(cell.detach(), reach).split(max(1, PAIRS // len(charges))):
+        for numbers in half_of_waves(cell, reach).split(max(1, PAIRS // len(charges))):
             waves = numbers.to(cell) @ inverse
             square = waves.square().sum(1)
             harmonics = spherical_harmonics([0, 1, 2], waves).to(charges)
@@ -200,14 +201,3 @@ def _kernels(distances: Tensor, width: float) -> list[Tensor]:
     potential = torch.erf(a * distances) / distances
     field = (potential - tail) / distances
     return [potential, field, 3 * field / distances - 2 * a**2 * tail]
-
-
-def _half_of(cell: Float[Tensor, "3 3"], reach: float) -> Int[Tensor, "wave 3"]:
-    """Whole numbers of the waves of a lattice up to a length, one of each pair k and −k."""
-    largest = (cell.norm(dim=1) * reach / (2 * math.pi)).ceil().long().tolist()
-    ranges = [torch.arange(-n, n + 1, device=cell.device) for n in largest]
-    numbers = torch.cartesian_prod(*ranges)
-    first = numbers[:, 0] * 2**40 + numbers[:, 1] * 2**20 + numbers[:, 2]
-    numbers = numbers[first > 0]
-    waves = numbers.to(cell) @ (2 * math.pi * torch.linalg.inv(cell).T)
-    return numbers[waves.norm(dim=1) <= reach]
