@@ -2,7 +2,8 @@
 
     python benchmarks/water_density.py --rackers ../shared/data/densities/rackers
 
-trains ``water-density`` on the embedded clusters of up to twenty molecules and, where the data are,
+trains the networks of ``water-density``, whose mean it is, on the embedded clusters of up to twenty
+molecules, each with another tenth of them to validate with, and, where the data are,
 ``water-density-trimers`` on those of Rackers et al.; each resumable, into ``runs``. It measures
 them on larger clusters and on their test trimers, and writes models, with isolated ions, and cards.
 To see how errors grow beyond the sizes that were learned, a third one learns from clusters of up to
@@ -31,7 +32,7 @@ from euclidium.atoms import (
     write_densities,
 )
 from euclidium.atoms.density_orders import from_e3nn, to_e3nn
-from euclidium.models import DensityModel, load, save
+from euclidium.models import DensityModel, combine_densities, load, save
 from euclidium.models.storage import describe
 from euclidium.simulate import fit_atoms
 from harness import write_json
@@ -40,6 +41,7 @@ from trainings import finished
 HERE = Path(__file__).parent
 MODELS = HERE.parent / "src" / "euclidium" / "data" / "models"
 LARGEST = 9  # atoms of a cluster that is learned from
+SEEDS = (0, 1, 2)  # of the networks
 ORBITALS = {"water-density": "def2-SVP", "water-density-trimers": "aug-cc-pVTZ"}
 HIDDEN = "125x0e+125x0o+40x1e+40x1o+25x2e+25x2o+15x3e+15x3o"
 
@@ -56,8 +58,11 @@ def main() -> None:
     }
     tests = {"4 molecules": fours, **own, **large()}
     runs: Path = arguments.runs
-    run = finished(runs / "water-density", "water-density")
-    found = {"water-density": shipped("water-density", run, {**own, **large()}, PROVENANCE)}
+    own_runs = [
+        finished(runs / f"water-density-{seed}", "water-density", [f"seed={seed}"])
+        for seed in SEEDS
+    ]
+    found = {"water-density": shipped("water-density", own_runs, {**own, **large()}, PROVENANCE)}
     few = ["data.train=water", f"data.largest={LARGEST}", "training.epochs=200"]
     # what charges far away do cannot be learned from clusters of three molecules
     few += ["model.long_range=null", "loss.average=structures", "optimizer.weight_decay=0.0001"]
@@ -76,7 +81,7 @@ def main() -> None:
         name = "water-density-trimers"
         run = finished(runs / name, name, [f"data.train={data.absolute()}"])
         own = {"20 trimers of Rackers et al.": records["test"]}
-        found["water-density-trimers"] = shipped("water-density-trimers", run, own, RACKERS)
+        found["water-density-trimers"] = shipped("water-density-trimers", [run], own, RACKERS)
     if arguments.peer:
         seconds = arguments.seconds or seconds
         found["e3nn, of ≤ 3"] = peer(seconds, tests, arguments.seed)
@@ -95,10 +100,13 @@ def large() -> dict[str, list[DensityRecord]]:
 
 
 def shipped(
-    name: str, run: Path, tests: dict[str, list[DensityRecord]], provenance: dict[str, str]
+    name: str,
+    runs: Sequence[Path],
+    tests: dict[str, list[DensityRecord]],
+    provenance: dict[str, str],
 ) -> dict[str, DensityErrors]:
-    """Write a model with half the digits and its card; its errors as it is written."""
-    model: DensityModel = load(run / "model.euclidium")
+    """Write the mean of some runs with half the digits, and its card; its errors as written."""
+    model = combine_densities([load(run / "model.euclidium") for run in runs])
     add_ions(model, ORBITALS[name])
     path = MODELS / f"{name}.euclidium"
     save(model, path, {}, provenance, half=True)
@@ -133,7 +141,7 @@ RACKERS = {
 CARD = """# {name}
 
 Electron densities of water clusters: coefficients of Gaussians on the atoms ({basis}),
-by one network (neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax}{far};
+by {networks} (neighbours within {cutoff:g} Å, {layers} layers, l ≤ {lmax}{far};
 {parameters:,} parameters, {size:.1f} MB), made by `benchmarks/water_density.py`.
 
 **Use** for densities of clusters of intact water molecules near equilibrium and at some hundred
@@ -159,6 +167,7 @@ Electrons: largest difference from those of the labels; predictions have the exa
 def card(name: str, model: DensityModel, path: Path, found: dict[str, DensityErrors]) -> str:
     """The card of a model."""
     network, provenance = model.config.network, describe(path)["provenance"]
+    count = model.config.members
     lines = ["| test | n | ε | isolated atoms | floor of the labels | electrons | dipole |"]
     lines.append("|---" * 7 + "|")
     for part, e in found.items():
@@ -173,9 +182,10 @@ def card(name: str, model: DensityModel, path: Path, found: dict[str, DensityErr
         name=name,
         basis=model.basis.name,
         cutoff=model.cutoff,
+        networks="one network" if count == 1 else f"the mean of {count} networks",
         layers=network.layers,
         lmax=network.lmax,
-        far="" if model.long_range is None else ", and learned charges felt at any distance",
+        far="" if model.config.long_range is None else ", and learned charges felt at any distance",
         parameters=sum(p.numel() for p in model.parameters()),
         size=path.stat().st_size / 1e6,
         table="\n".join(lines),

@@ -58,7 +58,7 @@ def test_a_model_that_knows_nothing_gives_isolated_atoms(
 
 
 @pytest.mark.parametrize(
-    ("name", "n"), [("water", 16), ("water/medium", 108), ("crystals", 48)], ids=str
+    ("name", "n"), [("water", 16), ("water/medium", 148), ("crystals", 48)], ids=str
 )
 def test_the_name_of_an_embedded_set_is_its_test(name: str, n: int):
     assert len(open_densities(name)) == n

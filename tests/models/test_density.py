@@ -8,9 +8,8 @@ from scipy.spatial.transform import Rotation
 from euclidium.atoms import DataError, Density, DensityBasis, Structure
 from euclidium.atoms.centers import with_bond_functions
 from euclidium.models.config import DensityConfig, LongRangeConfig, NequIPConfig
-from euclidium.models.density import DensityHead, DensityModel, flat
+from euclidium.models.density import DensityModel, combine_densities, flat
 from euclidium.models.storage import describe, load, save
-from euclidium.o3 import Irreps
 
 BASIS = DensityBasis(
     "small",
@@ -35,8 +34,9 @@ def model_of(**changes: object) -> DensityModel:
     """A model with weights that make the environment matter."""
     torch.manual_seed(0)
     model = DensityModel(DensityConfig(**{**SMALL, **changes}))
-    for head in model.heads.parameters():
-        torch.nn.init.normal_(head)
+    for network in model.networks:
+        for parameter in network.heads.parameters():
+            torch.nn.init.normal_(parameter)
     return model.eval()
 
 
@@ -155,7 +155,7 @@ def test_statistics_are_where_a_new_model_begins():
     rows = torch.from_numpy(generator.normal(size=(400, BASIS.size(8))))
     rows[:, :2] += 3.0
     model.set_statistics(0, 8, rows)
-    head = model.heads[0]["8"]
+    head = model.networks[0].head(0, 8)
     np.testing.assert_allclose(head.mean, rows[:, :2].mean(0), atol=1e-12)
     root = head.mix(1)
     vectors = rows[:, 2:8].reshape(-1, 3, 2).flatten(0, 1)
@@ -200,19 +200,6 @@ def test_a_graph_without_counts_is_refused(hydronium: Structure):
         model(model.graph(hydronium).replace(labels={}))
 
 
-def test_a_head_is_equivariant_and_begins_small():
-    torch.manual_seed(1)
-    irreps_in, irreps_out = Irreps("4x0e+4x1o+4x2e"), Irreps("2x0e+3x1o+1x2e")
-    head = DensityHead(irreps_in, irreps_out, 8)
-    x = torch.randn(5, irreps_in.dim)
-    turn = Rotation.random(random_state=1).as_matrix()
-    rotate_in, rotate_out = (
-        torch.from_numpy(i.D_from_matrix(turn)).float() for i in (irreps_in, irreps_out)
-    )
-    torch.testing.assert_close(head(x @ rotate_in.T), head(x) @ rotate_out.T, atol=1e-5, rtol=1e-4)
-    assert head(x).abs().max() < 1.0
-
-
 def test_flat_undoes_the_grouping_by_element():
     rows = {1: torch.tensor([[1.0], [3.0]]), 8: torch.tensor([[2.0, 2.5]])}
     atoms = {8: torch.tensor([0]), 1: torch.tensor([1, 2])}
@@ -247,3 +234,40 @@ def test_electrons_need_functions_that_hold_them():
     with pytest.raises(ValueError, match="p has no s functions for X, and the number of electrons"):
         model_of(basis=basis.to_json())
     assert model_of(basis=basis.to_json(), electrons="free").basis == basis
+
+
+def members_of(**changes: object) -> list[DensityModel]:
+    """Three models of other weights and other mean numbers of neighbours."""
+    models = [model_of(mean_neighbors=number, **changes) for number in (9.0, 11.5, 14.0)]
+    for parameter in (p for model in models for p in model.parameters()):
+        torch.nn.init.normal_(parameter, std=0.3)
+    return models
+
+
+@pytest.mark.parametrize("changes", [{}, {"long_range": LONG_RANGE}, {"spin": True}])
+def test_members_are_averaged(tmp_path, hydronium: Structure, changes: dict[str, object]):
+    models = members_of(**changes)
+    whole = combine_densities([combine_densities(models[:2]), models[2]])
+    assert whole.config.members == 3
+    each = [next(model.predict([hydronium])) for model in models]
+    found = next(whole.predict([hydronium]))
+    own = [density.coefficients for density in each]
+    np.testing.assert_allclose(found.coefficients, np.mean(own, axis=0), atol=1e-10)
+    assert found.electrons == pytest.approx(10.0, abs=1e-10)
+    if "spin" in changes:
+        np.testing.assert_allclose(found.spin, np.mean([d.spin for d in each], axis=0), atol=1e-10)
+    water = Structure(hydronium.species[:3], hydronium.positions[:3])
+    first, _ = whole.predict_members([hydronium, water])
+    for density, expected in zip(first, each, strict=True):
+        np.testing.assert_allclose(density.coefficients, expected.coefficients, atol=1e-10)
+    assert np.abs(own[0] - own[1]).max() > 1e-2
+    save(whole, tmp_path / "m.euclidium")
+    again = next(load(tmp_path / "m.euclidium").predict([hydronium]))
+    np.testing.assert_array_equal(again.coefficients, found.coefficients)
+
+
+def test_models_that_differ_are_not_combined():
+    with pytest.raises(ValueError, match="no model to combine"):
+        combine_densities([])
+    with pytest.raises(ValueError, match="different configurations cannot be combined"):
+        combine_densities([model_of(), model_of(cutoff=4.0)])

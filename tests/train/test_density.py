@@ -13,7 +13,8 @@ from euclidium.atoms.density import degrees_of, electrons_of
 from euclidium.atoms.density_metric import density_metric
 from euclidium.atoms.density_points import function_values
 from euclidium.models.config import DensityConfig, NequIPConfig
-from euclidium.models.density import DensityPrediction, flat
+from euclidium.models.density import flat
+from euclidium.models.density_network import DensityPrediction
 from euclidium.models.storage import load
 from euclidium.train.density import (
     DensityTask,
@@ -137,7 +138,7 @@ def test_training_lowers_the_loss_and_keeps_the_electrons():
 def test_a_new_model_begins_at_the_mean_of_the_data():
     records = [record(n) for n in range(6)]
     task, _ = task_and_graphs(*records, points=100)
-    head = task.build().heads[0]["1"]
+    head = task.build().networks[0].head(0, 1)
     sizes = [BASIS.size(8), BASIS.size(8) + BASIS.size(1)]
     rows = [r.density.coefficients[start : start + 2] for r in records for start in sizes]
     expected = np.mean(rows, axis=0) - BASIS.atoms[1]

@@ -215,7 +215,7 @@ def _errors(
 
 def _differences(model: DensityModel, graphs: Sequence[Graph]) -> list[Tensor]:
     """Coefficients of each structure less its labels."""
-    batch = collate(list(graphs)).to(model.backbone.embedding.device)
+    batch = collate(list(graphs)).to(model.index.device)
     sizes = np.array([model.basis.size(int(z)) for z in batch.species.tolist()])
     found = model(batch)
     off = (flat(found.atoms, found.density, sizes) - batch.labels["coefficients"]).float().cpu()

@@ -10,7 +10,8 @@ from euclidium.models.config import RadialConfig as RadialConfig
 from euclidium.models.config import SpectrumConfig as SpectrumConfig
 from euclidium.models.crystal import describe_crystal as describe_crystal
 from euclidium.models.density import DensityModel as DensityModel
-from euclidium.models.density import DensityPrediction as DensityPrediction
+from euclidium.models.density import combine_densities as combine_densities
+from euclidium.models.density_network import DensityPrediction as DensityPrediction
 from euclidium.models.elements import ElementEmbedding as ElementEmbedding
 from euclidium.models.elements import element_properties as element_properties
 from euclidium.models.lattice import Lattice as Lattice
@@ -57,6 +58,7 @@ __all__ = [
     "Vibrations",
     "check_crystal",
     "combine",
+    "combine_densities",
     "compile_radial",
     "describe",
     "describe_crystal",

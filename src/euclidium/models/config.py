@@ -262,4 +262,5 @@ class DensityConfig(Config):
     )
     charge: bool = Field(False, description="the charge of the whole as an input of the network")
     spin: bool = Field(False, description="also the spin density")
+    members: int = Field(1, ge=1, description="networks whose densities are averaged")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of the network")

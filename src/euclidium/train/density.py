@@ -17,7 +17,8 @@ from euclidium.atoms.density_points import function_values, sample_points
 from euclidium.atoms.graph import Graph
 from euclidium.atoms.problem import DataError
 from euclidium.models.config import DensityConfig
-from euclidium.models.density import DensityHead, DensityModel, DensityPrediction, counts, flat
+from euclidium.models.density import DensityModel, counts, flat
+from euclidium.models.density_network import DensityHead, DensityPrediction
 from euclidium.models.storage import save
 from euclidium.train.loss import Term
 from euclidium.train.metrics import Errors, Quantity
@@ -185,7 +186,7 @@ def leave_out(model: DensityModel, degrees: Collection[int]) -> None:
     >>> basis = DensityBasis("one", {1: ((0, 0.5), (1, 0.5))}, {1: np.array([0.7])})
     >>> model = DensityModel(DensityConfig(basis=basis.to_json()))
     >>> leave_out(model, {1})
-    >>> model.heads[0]["1"].second.weights["1o"].abs().max().item()
+    >>> model.networks[0].head(0, 1).second.weights["1o"].abs().max().item()
     0.0
     """
     for head in (module for module in model.modules() if isinstance(module, DensityHead)):
@@ -194,8 +195,9 @@ def leave_out(model: DensityModel, degrees: Collection[int]) -> None:
                 head.second.weights[str(block.ir)].zero_()
         if 0 in degrees:
             head.mean.zero_()
-    if 0 in degrees and model.flow is not None:
-        for parameter in model.flow.network.parameters():
+    flows = [network.flow for network in model.networks if network.flow is not None]
+    if 0 in degrees:
+        for parameter in (p for flow in flows for p in flow.network.parameters()):
             parameter.zero_()
 
 

@@ -249,8 +249,11 @@ def fit_density(mol, matrix, coulomb, grids):
 # ---------------------------------------------------------------------------------- PySCF
 
 
-def mean_field(atoms, fitted=False):
-    """Converged Kohn-Sham calculation of a cluster; ``fitted``: with fitted Coulomb integrals."""
+def mean_field(atoms, fitted=False, coarse=False):
+    """Converged Kohn-Sham calculation of a cluster.
+
+    ``fitted``: with fitted Coulomb integrals; ``coarse``: on a grid of level 1, to 1e-7 Ha.
+    """
     from pyscf import dft, gto, lib
 
     lib.num_threads(1)
@@ -270,13 +273,14 @@ def mean_field(atoms, fitted=False):
         field = field.density_fit(auxbasis="def2-universal-jkfit")
     field.xc = XC
     field.grids.level = 1  # the first cycles on a coarse grid take a fifth of the time
-    field.conv_tol = 1e-6
+    field.conv_tol = 1e-7 if coarse else 1e-6
     field.kernel()
-    guess = field.make_rdm1()
-    field.grids = dft.gen_grid.Grids(mol)
-    field.grids.level = 3
-    field.conv_tol = 1e-10
-    field.kernel(dm0=guess)
+    if not coarse:
+        guess = field.make_rdm1()
+        field.grids = dft.gen_grid.Grids(mol)
+        field.grids.level = 3
+        field.conv_tol = 1e-10
+        field.kernel(dm0=guess)
     if not field.converged:
         raise RuntimeError("no self-consistency")
     return field

@@ -11,7 +11,8 @@ Clusters grow molecule by molecule (``make.py`` turns all molecules until none o
 large cluster never does), then follows the same dynamics with GFN2-xTB, of which the last snapshot
 is kept, then PBE0/def2-SVP and the same density fit; no forces.  The medium ones, to train with and
 to test with, and those of 30 molecules have the Coulomb and exchange integrals of the calculation
-fitted (def2-universal-jkfit), which is faster; ``check`` measures what that changes.
+fitted (def2-universal-jkfit), which is faster, and the last medium ones a coarser grid as well;
+``check`` measures what that changes.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from euclidium.simulate.quantum import fit_density, fit_error
 # molecules, and which of that size; in the order in which they are made
 SIZES = (8, 10, 7, 12, 9, 11)
 LARGER = (12, 14, 16, 18, 20)
+EVERY = (14, 12, 10, 8)
 SMALLER = (5, 6)
 SETS = {
     "large": ((10, 0), (16, 0), (20, 0), (30, 0)),
@@ -42,10 +44,12 @@ SETS = {
         *((n, which) for which in range(100, 108) for n in SIZES),
         *((n, which) for which in range(110, 114) for n in LARGER),
         *((n, which) for which in range(110, 130) for n in SMALLER),
+        *((n, which) for which in range(130, 140) for n in EVERY),
     ),
     "medium-test": tuple((n, which) for which in range(108, 110) for n in SIZES),
 }
 FITTED = 30  # molecules from which on the large ones are computed with fitted integrals
+COARSE = 130  # from which on the medium ones are computed with fitted integrals on a coarse grid
 
 
 def grow(n, rng):
@@ -91,8 +95,9 @@ def compute(work, kind, n, which):
         ase.io.write(place, atoms, format="extxyz")
         print(name, "has a geometry", flush=True)
     atoms = ase.io.read(place)
+    coarse = which >= COARSE
     fitted = kind != "large" or n >= FITTED
-    density, field = fitted_density(atoms, fitted)
+    density, field = fitted_density(atoms, fitted, coarse)
     error = fit_error(density, field, field.make_rdm1())
     density = replace(
         density, structure=replace(density.structure, info={"id": name, "molecules": n})
@@ -110,15 +115,16 @@ def compute(work, kind, n, which):
             "molecules": n,
             "kind": "dynamics",
             "temperature": float(atoms.info["temperature"]),
+            **({"grid": 1} if coarse else {}),
         },
     )
     write_densities(target, [record])
     print(name, record.energy, "eV, fit error", round(error, 3), "%", flush=True)
 
 
-def fitted_density(atoms, fitted):
+def fitted_density(atoms, fitted, coarse=False):
     """The density of a cluster as coefficients, and the calculation that it is from."""
-    field = make.mean_field(atoms, fitted)
+    field = make.mean_field(atoms, fitted, coarse)
     structure = Structure(atoms.numbers.astype(np.int64), atoms.positions)
     basis = embedded_densities("water", "test")[0].density.basis
     electrons = 10.0 * (len(atoms) // 3)
@@ -126,11 +132,15 @@ def fitted_density(atoms, fitted):
     return Density(structure, basis, coefficients), field
 
 
-def check(work):
-    """What fitted integrals change in the density of ten molecules."""
-    exact = read_densities(work / "w10-000.npz")[0].density
-    density, _ = fitted_density(ase.io.read(work / "w10-000.xyz"), True)
-    print(f"fitted integrals: ε = {epsilon(density, exact):.2e} % of the electrons")
+def check():
+    """What fitted integrals change in the density of ten molecules, and a coarse grid with them."""
+    exact = embedded_densities("water", "large")[0].density
+    atoms = exact.structure.to_ase()
+    for coarse in (False, True):
+        density, _ = fitted_density(atoms, True, coarse)
+        off = np.linalg.norm(density.dipole - exact.dipole)
+        print("coarse grid:" if coarse else "fitted integrals:", end=" ")
+        print(f"ε = {epsilon(density, exact):.2e} % of the electrons, dipole {off:.1e} e·Å")
 
 
 def pack(work, kind):
@@ -157,7 +167,7 @@ def main():
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     if args.step == "check":
-        check(args.work)
+        check()
         return
     if not args.pack:
         for n, which in SETS[args.step]:
