@@ -204,15 +204,12 @@ def combine_densities(models: Sequence[DensityModel]) -> DensityModel:
     """
     if not models:
         raise ValueError("there is no model to combine")
-    first = models[0].config
-    free = {"members": 1, "mean_neighbors": first.mean_neighbors}
-    if any(
-        model.config.model_copy(update=free) != models[0].config.model_copy(update=free)
-        for model in models
-    ):
+    free = {"members": 1, "mean_neighbors": models[0].config.mean_neighbors}
+    alike = [model.config.model_copy(update=free) for model in models]
+    if any(config != alike[0] for config in alike):
         raise ValueError("models with different configurations cannot be combined")
     networks = [(model, network) for model in models for network in model.networks]
-    config = first.model_copy(update={"members": len(networks)})
+    config = alike[0].model_copy(update={"members": len(networks)})
     whole = DensityModel(config, calibrate=False)
     for own, (model, network) in zip(whole.networks, networks, strict=True):
         own.load_state_dict(network.state_dict())
