@@ -11,12 +11,13 @@ Clusters grow molecule by molecule (``make.py`` turns all molecules until none o
 large cluster never does), then follows the same dynamics with GFN2-xTB, of which the last snapshot
 is kept, then PBE0/def2-SVP and the same density fit; no forces.  The medium ones, to train with and
 to test with, and those of 30 molecules have the Coulomb and exchange integrals of the calculation
-fitted (def2-universal-jkfit), which is faster, and the last medium ones a coarser grid as well;
-``check`` measures what that changes.
+fitted (def2-universal-jkfit), which is faster, and the later ones of both sets a coarser grid as
+well; ``check`` measures what that changes.
 """
 
 import argparse
 import hashlib
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +40,7 @@ LARGER = (12, 14, 16, 18, 20)
 EVERY = (14, 12, 10, 8)
 SMALLER = (5, 6)
 SETS = {
-    "large": ((10, 0), (16, 0), (20, 0), (30, 0)),
+    "large": ((10, 0), (16, 0), (20, 0), (30, 0), (16, 1), (20, 1), (20, 2), (30, 1)),
     "medium": (
         *((n, which) for which in range(100, 108) for n in SIZES),
         *((n, which) for which in range(110, 114) for n in LARGER),
@@ -49,7 +50,7 @@ SETS = {
     "medium-test": tuple((n, which) for which in range(108, 110) for n in SIZES),
 }
 FITTED = 30  # molecules from which on the large ones are computed with fitted integrals
-COARSE = 130  # from which on the medium ones are computed with fitted integrals on a coarse grid
+COARSE = {"large": 1, "medium": 130}  # which are the first with fitted integrals on a coarse grid
 
 
 def grow(n, rng):
@@ -95,8 +96,8 @@ def compute(work, kind, n, which):
         ase.io.write(place, atoms, format="extxyz")
         print(name, "has a geometry", flush=True)
     atoms = ase.io.read(place)
-    coarse = which >= COARSE
-    fitted = kind != "large" or n >= FITTED
+    coarse = which >= COARSE.get(kind, math.inf)
+    fitted = coarse or kind != "large" or n >= FITTED
     density, field = fitted_density(atoms, fitted, coarse)
     error = fit_error(density, field, field.make_rdm1())
     density = replace(
