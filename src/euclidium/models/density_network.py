@@ -91,7 +91,7 @@ class DensityNetwork(nn.Module):
 
     >>> basis = DensityBasis("s", {1: ((0, 0.5),)})
     >>> DensityNetwork(DensityConfig(basis=basis.to_json()), basis).features
-    33x0e+32x0e+32x1o+32x2e+32x0e+32x1o+32x2e+32x0e
+    1x0e+32x0e+32x1o+32x2e+32x0e+32x1o+32x2e+32x0e
     """
 
     def __init__(self, config: DensityConfig, basis: DensityBasis, calibrate: bool = True) -> None:
