@@ -40,7 +40,7 @@ def test_an_isolated_atom_has_the_electrons_of_its_nucleus_and_no_direction():
         torch.nn.init.normal_(parameter)
     oxygen = Structure(np.array([8]), np.zeros((1, 3)))
     graph = Graph.from_structures([oxygen], config.cutoff, labels=()).replace(labels=counts(oxygen))
-    (found,) = network(graph, torch.tensor([1]), {8: torch.tensor([0])})
+    (found,) = network(graph, graph.edge_vectors(), torch.tensor([1]), {8: torch.tensor([0])})
     density = found[8][0].detach()
     charge = np.pi**1.5 * (2 * 0.8 / np.pi) ** 0.75 / 0.8**1.5  # of a normalised s function
     assert abs(float(density[0]) * charge - 8.0) < 1e-10

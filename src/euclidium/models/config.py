@@ -1,5 +1,6 @@
 """What a model is made of: frozen records that are written into every model file."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import (
@@ -264,3 +265,18 @@ class DensityConfig(Config):
     spin: bool = Field(False, description="also the spin density")
     members: int = Field(1, ge=1, description="networks whose densities are averaged")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of the network")
+
+
+def check_alike(configs: Sequence[Config], free: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` for no models to combine, or some that differ in more than is ``free``.
+
+    >>> check_alike([NequIPConfig(lmax=1), NequIPConfig(lmax=3)], {"lmax": 1})
+    >>> check_alike([NequIPConfig(lmax=1), NequIPConfig(lmax=3)], {"layers": 1})
+    Traceback (most recent call last):
+    ValueError: models with different configurations cannot be combined
+    """
+    if not configs:
+        raise ValueError("there is no model to combine")
+    alike = [config.model_copy(update=free) for config in configs]
+    if any(config != alike[0] for config in alike):
+        raise ValueError("models with different configurations cannot be combined")

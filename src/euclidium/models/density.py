@@ -15,7 +15,7 @@ from euclidium.atoms.elements import site_symbol
 from euclidium.atoms.graph import Graph, collate
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
-from euclidium.models.config import DensityConfig
+from euclidium.models.config import DensityConfig, check_alike
 from euclidium.models.density_network import DensityNetwork, DensityPrediction
 from euclidium.models.nequip import Interaction
 from euclidium.models.potential import DTYPES
@@ -138,11 +138,13 @@ class DensityModel(nn.Module):
         """What each network predicts of a batch; raises as :meth:`forward` does."""
         if not {"charge", "spin"} <= graph.labels.keys():
             raise ValueError("a density needs a graph with its charge: make it with .graph")
+        vectors = graph.edge_vectors().to(self.dtype)
         species = self.index[graph.species]
         atoms = {z: torch.nonzero(graph.species == z)[:, 0] for z in self.basis.elements}
         atoms = {z: own for z, own in atoms.items() if len(own)}
         return [
-            DensityPrediction(atoms, *network(graph, species, atoms)) for network in self.networks
+            DensityPrediction(atoms, *network(graph, vectors, species, atoms))
+            for network in self.networks
         ]
 
     def predict(self, structures: Iterable[Structure], batch_size: int = 16) -> Iterator[Density]:
@@ -202,14 +204,10 @@ def combine_densities(models: Sequence[DensityModel]) -> DensityModel:
     >>> combine_densities([DensityModel(config), DensityModel(config)]).config.members
     2
     """
-    if not models:
-        raise ValueError("there is no model to combine")
-    free = {"members": 1, "mean_neighbors": models[0].config.mean_neighbors}
-    alike = [model.config.model_copy(update=free) for model in models]
-    if any(config != alike[0] for config in alike):
-        raise ValueError("models with different configurations cannot be combined")
+    configs = [model.config for model in models]
+    check_alike(configs, {"members": 1, "mean_neighbors": 1.0})
     networks = [(model, network) for model in models for network in model.networks]
-    config = alike[0].model_copy(update={"members": len(networks)})
+    config = configs[0].model_copy(update={"members": len(networks)})
     whole = DensityModel(config, calibrate=False)
     for own, (model, network) in zip(whole.networks, networks, strict=True):
         own.load_state_dict(network.state_dict())

@@ -131,13 +131,18 @@ class DensityNetwork(nn.Module):
             self.flow = ChargeFlow(len(self.scalars), radial_basis(network.radial, config.cutoff))
 
     def forward(
-        self, graph: Graph, species: Int[Tensor, " atom"], atoms: Mapping[int, Int[Tensor, " own"]]
+        self,
+        graph: Graph,
+        vectors: Float[Tensor, "edge 3"],
+        species: Int[Tensor, " atom"],
+        atoms: Mapping[int, Int[Tensor, " own"]],
     ) -> list[dict[int, Tensor]]:
         """Coefficients by channel and element of a graph with the labels charge and spin.
 
-        ``species`` are indices of the elements, ``atoms`` those of the atoms of each.
+        ``vectors`` are those of the edges (Å), ``species`` indices of the elements, ``atoms`` those
+        of the atoms of each.
         """
-        distances, x = self._states(graph, species)
+        distances, x = self._states(graph, vectors, species)
         nuclei = segment_sum(graph.species.double(), graph.structure, graph.n_structures)
         totals = [nuclei - graph.labels["charge"], graph.labels["spin"]]
         found = []
@@ -164,10 +169,9 @@ class DensityNetwork(nn.Module):
         return head
 
     def _states(
-        self, graph: Graph, species: Tensor
+        self, graph: Graph, vectors: Tensor, species: Tensor
     ) -> tuple[Float[Tensor, " edge"], Float[Tensor, "atom features"]]:
         """Lengths of the edges; element, long range and every layer, side by side."""
-        vectors = graph.edge_vectors().to(self.backbone.embedding.dtype)
         inputs = {}
         if self.config.charge:
             share = graph.labels["charge"] / graph.atoms_per_structure

@@ -16,7 +16,7 @@ from euclidium.atoms.graph import Graph, collate
 from euclidium.atoms.problem import DataError
 from euclidium.atoms.structure import Structure
 from euclidium.atoms.symmetry import primitive, symmetric_graph
-from euclidium.models.config import NequIPConfig, SpectrumConfig
+from euclidium.models.config import NequIPConfig, SpectrumConfig, check_alike
 from euclidium.models.crystal import describe_crystal, element_shares, site_weights
 from euclidium.models.elements import ElementEmbedding, MassEmbedding
 from euclidium.models.lattice import Lattice, Vibrations
@@ -482,15 +482,11 @@ def combine(
     >>> combine([Spectrum(small), Spectrum(small)]).config.members
     2
     """
-    if not models:
-        raise ValueError("there is no model to combine")
     # dropout is a matter of training
     free = {"members": 1, "networks": (), "network": NequIPConfig(), "dropout": 0.0}
     free |= {"feature_dropout": 0.0, "weights": (), "number_weights": (), "softest": False}
     free |= {"lattice": 0.0, "lattices": (), "trees": None, "stability": (1.0, 0.0, 0.0)}
-    configs = [model.config.model_copy(update=free) for model in models]
-    if any(config != configs[0] for config in configs):
-        raise ValueError("models with different configurations cannot be combined")
+    check_alike([model.config for model in models], free)
     count = sum(len(model.members) for model in models)
     networks = [one for model in models for one in model.config.network_of_each]
     lattices = [one for model in models for one in model.config.lattice_of_each]
